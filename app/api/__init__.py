@@ -1,0 +1,1 @@
+"""What the outside calls: schema in, one call into services, schema out."""

@@ -1,0 +1,69 @@
+"""The neutral request and the neutral answer: all that passes between a caller's dialect and a worker's dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = Any
+JsonObject = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One chat request, whatever dialect it came in.
+
+    `messages` are OpenAI-shaped objects as the caller sent them (`role`, `content` as text or parts, …);
+    the seed's `input` is one user message. `body` is the caller's whole JSON object, never changed.
+    """
+
+    model: str
+    messages: tuple[JsonObject, ...]
+    body: JsonObject
+    stream: bool
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts; `raw` is an OpenAI-shaped worker's own usage object, details and all."""
+
+    prompt: int
+    completion: int
+    raw: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One step of an answer.
+
+    `text` is what choice 0 gained. `chunk` is an OpenAI-shaped worker's chunk as it came, so that tool calls,
+    reasoning and log probabilities survive; an event with a chunk repeats the chunk's text in `text`.
+    `finish` is the worker's own word for why it stopped, of choice 0 (other choices: in the chunk).
+    """
+
+    text: str = ""
+    finish: str | None = None
+    usage: Usage | None = None
+    chunk: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer. `raw` is an OpenAI-shaped worker's reply as it came."""
+
+    text: str
+    finish: str | None = None
+    usage: Usage | None = None
+    raw: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """What is sent to a worker. `body` is None for a request without one."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(repr=False)
