@@ -1,0 +1,57 @@
+"""Rollcall: one door in front of every model service. This is the only wiring room.
+
+Imports stand inside the functions, so that `app.core` can be imported without Flask or SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+__version__ = "0.1.0"
+
+
+def create_app(values: Mapping[str, Any] | None = None) -> Flask:
+    """The server's application. `values` are settings by name; without them the environment decides.
+
+    Raises SettingsError. Starts no thread: `start(app)` does, once in each serving process.
+    """
+    from flask import Flask
+
+    app = Flask("rollcall")
+    init_app(app, values)
+    return app
+
+
+def init_app(app: Flask, values: Mapping[str, Any] | None = None) -> None:
+    """Bind Rollcall's routes, commands and storage to an application of your own."""
+    from app.api import register_api
+    from app.extensions import db, migrate
+    from app.services.rollcall import assemble
+    from app.settings import ROOT, load_settings
+    from app.storage.database import Database, engine_options, normalise_url
+
+    settings = load_settings(values)
+    url = normalise_url(settings.database_url)
+    if settings.database_url == settings.default_database_url:
+        settings.var.mkdir(parents=True, exist_ok=True)
+    app.config.setdefault("SQLALCHEMY_DATABASE_URI", url)
+    app.config.setdefault("SQLALCHEMY_ENGINE_OPTIONS", engine_options(url))
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
+    with app.app_context():
+        app.extensions["rollcall"] = assemble(settings, Database(db.engine))
+    register_api(app, settings)
+
+
+def start(app: Flask) -> None:
+    """Follow the fleet and check health from this process. The server's hooks call it; so does whoever embeds us."""
+    app.extensions["rollcall"].start()
+
+
+def stop(app: Flask) -> None:
+    """Stop what `start` started and hand the prober's lease on."""
+    app.extensions["rollcall"].stop()

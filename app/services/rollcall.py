@@ -1,0 +1,56 @@
+"""The running whole of one process: what the API, the command line and the server hooks work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.services.bench import Bench
+from app.services.checker import Checker
+from app.services.fleet import Fleet
+from app.services.registration import Registry
+from app.services.routing import Router
+from app.settings import Settings
+from app.storage.database import Database
+from app.upstream.client import Client
+from app.upstream.probe import Prober
+
+
+@dataclass(frozen=True, slots=True)
+class Rollcall:
+    settings: Settings
+    database: Database
+    fleet: Fleet
+    client: Client
+    bench: Bench
+    prober: Prober
+    registry: Registry
+    router: Router
+    checker: Checker
+
+    def start(self) -> None:
+        """Begin to follow the fleet and to check health. Called once in each serving process, never by the factory."""
+        self.fleet.start()
+        if self.settings.health_checks:
+            self.checker.start()
+
+    def stop(self) -> None:
+        self.checker.stop()
+        self.fleet.stop()
+
+
+def assemble(settings: Settings, database: Database) -> Rollcall:
+    fleet = Fleet(database, settings.fleet_poll_s)
+    client = Client(settings)
+    bench = Bench()
+    prober = Prober(client)
+    return Rollcall(
+        settings=settings,
+        database=database,
+        fleet=fleet,
+        client=client,
+        bench=bench,
+        prober=prober,
+        registry=Registry(database, fleet, settings),
+        router=Router(fleet, client, bench, settings, settings.secret),
+        checker=Checker(database, fleet, prober, bench, settings, settings.secret),
+    )

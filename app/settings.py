@@ -1,0 +1,154 @@
+"""Settings: names and defaults from config/default.py, values from the environment, checked once and frozen."""
+
+from __future__ import annotations
+
+import fnmatch
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from app.core.errors import UpstreamError
+from config import default
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMES = tuple(name for name in vars(default) if name == "DATABASE_URL" or name.startswith("ROLLCALL_"))
+
+
+class SettingsError(ValueError):
+    """A setting with a value that cannot be used; the message is one line that names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Lower-case names of the settings in config/default.py; seconds and bytes."""
+
+    database_url: str = ""
+    var: Path = ROOT / "var"
+    host: str = "127.0.0.1"
+    port: int = 8007
+    insecure_public_bind: bool = False
+    allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+    processes: int = 0
+    worker_class: str = "gevent"
+    threads: int = 64
+    grace_s: float = 30.0
+    log_level: str = "info"
+    secret_env: tuple[str, ...] = ()
+    max_body_bytes: int = 2_000_000
+    max_reply_bytes: int = 32_000_000
+    connect_timeout_s: float = 3.0
+    timeout_s: float = 600.0
+    stream_idle_s: float = 300.0
+    max_attempts: int = 3
+    idle_connection_s: float = 4.0
+    health_checks: bool = True
+    probe_interval_s: float = 2.0
+    probe_timeout_s: float = 1.0
+    probe_fall: int = 3
+    probe_rise: int = 2
+    probe_parallel: int = 32
+    lease_s: float = 4.0
+    fleet_poll_s: float = 0.1
+
+    @property
+    def default_database_url(self) -> str:
+        return f"sqlite:///{self.var / 'rollcall.db'}"
+
+    def may_read_env(self, name: str) -> bool:
+        """May a registration read this environment variable as ${env:NAME}?"""
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.secret_env)
+
+    def secret(self, kind: str, name: str) -> str:
+        """The value behind ${kind:NAME} at call time; UpstreamError `secret_unavailable` where there is none."""
+        value = os.environ.get(name) if kind == "env" and self.may_read_env(name) else None
+        if not value:
+            raise UpstreamError(
+                f"The worker needs ${{{kind}:{name}}}, which is not set or not allowed by ROLLCALL_SECRET_ENV.",
+                code="secret_unavailable",
+            )
+        return value
+
+
+def load_settings(values: Mapping[str, Any] | None = None) -> Settings:
+    """Settings from `values` (by default: config/default.py under the environment); raises SettingsError."""
+    given = from_environment() if values is None else values
+    known: dict[str, Any] = {}
+    for field in fields(Settings):
+        name = "DATABASE_URL" if field.name == "database_url" else f"ROLLCALL_{field.name.upper()}"
+        known[field.name] = _read(name, given.get(name, getattr(default, name)))
+    if not known["database_url"]:
+        known["database_url"] = f"sqlite:///{known['var'] / 'rollcall.db'}"
+    settings = Settings(**known)
+    _check_bind(settings)
+    return settings
+
+
+def from_environment() -> dict[str, Any]:
+    return {name: os.environ.get(name, getattr(default, name)) for name in NAMES}
+
+
+def _read(name: str, value: Any) -> Any:
+    """The value in the type of its default; text comes from the environment."""
+    if name == "ROLLCALL_VAR":
+        return Path(value).expanduser().resolve() if value else ROOT / "var"
+    if name in ("ROLLCALL_ALLOWED_HOSTS", "ROLLCALL_SECRET_ENV"):
+        parts = value.split(",") if isinstance(value, str) else value
+        return tuple(part.strip() for part in parts if part.strip())
+    if name in _CHOICES:
+        return _choice(name, str(value).lower())
+    kind = type(getattr(default, name))
+    if kind is bool:
+        return _flag(name, value)
+    return value if kind is str else _number(name, value, kind)
+
+
+_CHOICES = {
+    "ROLLCALL_WORKER_CLASS": ("gevent", "gthread"),
+    "ROLLCALL_LOG_LEVEL": ("debug", "info", "warning", "error"),
+}
+_MAY_BE_ZERO = ("ROLLCALL_PORT", "ROLLCALL_PROCESSES", "ROLLCALL_GRACE_S")
+
+
+def _choice(name: str, value: str) -> str:
+    if value not in _CHOICES[name]:
+        raise SettingsError(f"{name} is {value!r}; use one of: {', '.join(_CHOICES[name])}.")
+    return value
+
+
+def _flag(name: str, value: Any) -> bool:
+    text = str(value).strip().lower()
+    if text not in ("1", "0", "true", "false", "yes", "no", "on", "off", ""):
+        raise SettingsError(f"{name} is {value!r}; use 1 or 0.")
+    return text in ("1", "true", "yes", "on")
+
+
+def _number(name: str, value: Any, kind: type[int] | type[float]) -> int | float:
+    try:
+        number = kind(value)
+    except (TypeError, ValueError):
+        raise SettingsError(f"{name} is {value!r}; use a {'whole ' if kind is int else ''}number.") from None
+    top = 65_535 if name == "ROLLCALL_PORT" else 10**9
+    if not (0 <= number <= top) or (number == 0 and name not in _MAY_BE_ZERO):
+        raise SettingsError(f"{name} is {value!r}; use a number above 0 and up to {top}.")
+    return number
+
+
+def _check_bind(settings: Settings) -> None:
+    if settings.insecure_public_bind or is_loopback(settings.host):
+        return
+    raise SettingsError(
+        f"ROLLCALL_HOST is {settings.host!r}: without API keys Rollcall listens on loopback only; "
+        "put an authenticating proxy in front of it, or set ROLLCALL_INSECURE_PUBLIC_BIND=1 to accept anyone."
+    )
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

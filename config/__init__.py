@@ -1,0 +1,1 @@
+"""Settings with their defaults (default.py) and the process model (gunicorn.py)."""

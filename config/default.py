@@ -1,0 +1,52 @@
+"""Every setting of Rollcall with its default. Each is overridden by an environment variable of the same name.
+
+Durations are seconds, sizes are bytes. docs/settings.md describes each; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+# Where registrations, health and the lease live. Empty: a SQLite file `rollcall.db` under ROLLCALL_VAR.
+DATABASE_URL = ""
+# Folder for what the server keeps beside the database. Empty: `var/` in the checkout.
+ROLLCALL_VAR = ""
+
+# Address and port to listen on. Anything but loopback is refused until ROLLCALL_INSECURE_PUBLIC_BIND is 1.
+ROLLCALL_HOST = "127.0.0.1"
+ROLLCALL_PORT = 8007
+ROLLCALL_INSECURE_PUBLIC_BIND = False
+# Host names that requests may carry (comma separated, `*` for any), so that no web page can reach a loopback server.
+ROLLCALL_ALLOWED_HOSTS = "localhost,127.0.0.1,[::1]"
+
+# Serving processes (0: one per core, at most 4), their kind (gevent or gthread) and threads each (gthread only).
+ROLLCALL_PROCESSES = 0
+ROLLCALL_WORKER_CLASS = "gevent"
+ROLLCALL_THREADS = 64
+# How long open requests may take to finish after SIGTERM.
+ROLLCALL_GRACE_S = 30.0
+ROLLCALL_LOG_LEVEL = "info"
+
+# Environment variables that registrations may read as ${env:NAME}: comma separated patterns such as OPENAI_*.
+ROLLCALL_SECRET_ENV = ""
+
+# Caps on a caller's body and on a worker's reply.
+ROLLCALL_MAX_BODY_BYTES = 2_000_000
+ROLLCALL_MAX_REPLY_BYTES = 32_000_000
+# Connecting to a worker; the whole request with every attempt; silence within one stream.
+ROLLCALL_CONNECT_TIMEOUT_S = 3.0
+ROLLCALL_TIMEOUT_S = 600.0
+ROLLCALL_STREAM_IDLE_S = 300.0
+# Workers tried for one request, and how long an idle connection to one may be used again.
+ROLLCALL_MAX_ATTEMPTS = 3
+ROLLCALL_IDLE_CONNECTION_S = 4.0
+
+# Health checks: on or off, from start to start, patience, consecutive failures and successes that flip the verdict.
+ROLLCALL_HEALTH_CHECKS = True
+ROLLCALL_PROBE_INTERVAL_S = 2.0
+ROLLCALL_PROBE_TIMEOUT_S = 1.0
+ROLLCALL_PROBE_FALL = 3
+ROLLCALL_PROBE_RISE = 2
+ROLLCALL_PROBE_PARALLEL = 32
+# A prober that has not been heard of for this long is replaced.
+ROLLCALL_LEASE_S = 4.0
+# How often each process asks the database whether the fleet has changed.
+ROLLCALL_FLEET_POLL_S = 0.1
