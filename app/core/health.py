@@ -45,10 +45,16 @@ def step(health: Health, ok: bool | None, error: str | None, now: float, policy:
         last_probe_at=now,
         last_ok_at=now if ok else health.last_ok_at,
         last_fail_at=now if ok is False else health.last_fail_at,
-        last_error=(error or "no answer")[:_ERROR_LENGTH] if ok is False else health.last_error,
+        last_error=_storable(error) if ok is False else health.last_error,
     )
     wait = _interval(after, ok, now, policy) * (1 + jitter)
     return replace(after, due_at=now + wait, interval_s=wait)
+
+
+def _storable(error: str | None) -> str:
+    """One short line that every database takes: no NUL, no half of a surrogate pair."""
+    line = "".join(char if char.isprintable() else " " for char in (error or "")[:_ERROR_LENGTH])
+    return line.strip() or "no answer"
 
 
 def _streak(streak: int, ok: bool | None) -> int:

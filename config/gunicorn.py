@@ -1,0 +1,82 @@
+"""The process model: how `manage.py serve` runs gunicorn, with the settings of config/default.py.
+
+Nothing here may import `requests`, `urllib3` or the application: the gevent serving processes patch the standard
+library first and load the application themselves, and what was imported before the patch breaks TLS.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+import sys
+from typing import Any
+
+from app.settings import SettingsError, load_settings
+
+try:
+    _settings = load_settings()
+except SettingsError as _error:
+    sys.exit(str(_error))
+
+_host = _settings.host.strip("[]")
+_OPEN_FILES = 65_536
+_SHARED_MEMORY = "/dev/shm"
+
+wsgi_app = "app:create_app()"
+preload_app = False
+bind = f"[{_host}]:{_settings.port}" if ":" in _host else f"{_host}:{_settings.port}"
+workers = _settings.processes or min(len(os.sched_getaffinity(0)), 4)
+worker_class = _settings.worker_class
+threads = _settings.threads
+# Calls open at once in one process; each is a greenlet (or, with gthread, a place in the queue for a thread).
+worker_connections = 10_000
+timeout = 30
+graceful_timeout = math.ceil(_settings.grace_s)
+# Long enough for a client that asks again and again, short enough that idle ones do not hold up a stop.
+keepalive = 5
+limit_request_line = 8190
+limit_request_fields = 100
+limit_request_field_size = 8190
+# gunicorn's own default is one control socket under the home directory, shared by all instances.
+control_socket_disable = True
+# The heartbeat file must not wait for a disk.
+worker_tmp_dir = _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else None
+
+accesslog = None
+errorlog = "-"
+loglevel = _settings.log_level
+logconfig_dict = {
+    "root": {"level": "WARNING", "handlers": ["error_console"]},
+    "loggers": {"app": {"level": _settings.log_level.upper()}, "urllib3": {"level": "ERROR"}},
+}
+
+
+def on_starting(server: Any) -> None:
+    """Each open call takes two files; shells often allow only 1,024 of the many that the system would."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def when_ready(server: Any) -> None:
+    """Say where to reach it, also when the system chose the port (ROLLCALL_PORT=0)."""
+    for listener in server.LISTENERS:
+        server.log.info("Rollcall listens at %s", listener)
+
+
+def post_worker_init(worker: Any) -> None:
+    from app import start
+
+    start(worker.wsgi)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    # gunicorn also calls this in the master, for a process that vanished: there is no application there.
+    application = getattr(worker, "wsgi", None)
+    if application is None:
+        return
+    from app import stop
+
+    stop(application)
