@@ -1,0 +1,73 @@
+"""What every act of the demo needs: requests that are shown before they are sent, the table, and patience."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from app.cli.demo.children import MANAGE, Children
+from app.cli.demo.narrator import Narrator, curl
+from app.cli.refusal import Refused
+from app.cli.server import Server, Told
+from app.settings import ROOT
+
+MODEL = "toy"
+OWNER = "demo"
+
+
+class Scene:
+    def __init__(self, children: Children, port: int) -> None:
+        self.children = children
+        self.narrator = Narrator()
+        self.server = Server(f"http://127.0.0.1:{port}", timeout_s=30)
+        self.names: dict[int, str] = {}
+
+    def request(self, method: str, path: str, body: Any = None, *, pretty: bool = False) -> Told:
+        self.narrator.command(curl(method, self.server.url + path, body, pretty=pretty))
+        return self.server.call(method, path, body)
+
+    def ask(self, prompt: str) -> None:
+        told = self.request("POST", "/api/v1/chat/completions", {"model_name": MODEL, "input": prompt})
+        self.narrator.reply(told.body["result"], f"[{self.who(told.headers)}]")
+
+    def who(self, headers: Any) -> str:
+        """The worker that answered, and whether another one was tried before it."""
+        worker = int(headers.get("X-Rollcall-Worker") or 0)
+        attempts = int(headers.get("X-Rollcall-Attempts") or 1)
+        name = f"worker {worker}, {self.names.get(worker, 'not ours')}"
+        return name if attempts == 1 else f"{name}, at attempt {attempts}"
+
+    def rows(self) -> list[dict[str, Any]]:
+        return list(self.server.call("GET", f"/api/server/workers?model_name={MODEL}").body["data"])
+
+    def statuses(self) -> dict[int, str]:
+        return {row["id"]: row["status"] for row in self.rows()}
+
+    def table(self) -> None:
+        """The real command, as a person would run it."""
+        python = Path(sys.executable)
+        shown = python.relative_to(ROOT) if python.is_relative_to(ROOT) else "python"
+        self.narrator.command(f"{shown} manage.py list-workers --model {MODEL}")
+        environment = self.children.environment | {"COLUMNS": os.environ.get("COLUMNS", "100")}
+        if sys.stdout.isatty():
+            environment.pop("COLUMNS")
+        sys.stdout.flush()
+        subprocess.run([sys.executable, MANAGE, "list-workers", "--model", MODEL], env=environment, check=True)
+
+    def wait_until(self, what: str, holds: Callable[[], bool], within_s: float = 20.0) -> None:
+        deadline = time.monotonic() + within_s
+        while not holds():
+            self.check_server()
+            if time.monotonic() > deadline:
+                raise Refused(f"After {within_s:g} s {what} had not happened; {self.children.log} may say why.")
+            time.sleep(0.1)
+
+    def check_server(self) -> None:
+        if self.children.serving.poll() is not None:
+            lines = self.children.log.read_text(errors="replace").strip().splitlines()
+            raise Refused(f"The server ended: {lines[-1] if lines else 'without a word'} (whole log: {self.children.log})")

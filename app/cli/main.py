@@ -1,0 +1,22 @@
+"""The group that manage.py opens. Each command loads what it needs only when it runs."""
+
+from __future__ import annotations
+
+import click
+
+from app import __version__
+from app.cli.ask import ask
+from app.cli.demo.command import demo
+from app.cli.refusal import Door
+from app.cli.sample import sample_worker
+from app.cli.serve import serve
+
+
+@click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="rollcall")
+def cli() -> None:
+    """Rollcall: one door in front of every model service."""
+
+
+for command in (serve, demo, ask, sample_worker):
+    cli.add_command(command)
