@@ -1,0 +1,105 @@
+"""The edge: what every request must pass before a view sees it, and the request id that every reply carries."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from flask import Response, g, request
+from flask.sansio.scaffold import Scaffold
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from app.core.errors import BodyTooLarge, HostRefused, InvalidJson, WrongMediaType
+from app.core.json_input import parse_json
+from app.settings import Settings
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+OPEN_TO_EVERY_HOST = ("/healthz", "/readyz")
+DRAIN_BYTES = 16_000_000
+
+
+def register_edge(scaffold: Scaffold, settings: Settings) -> None:
+    """Guard a whole Flask application, or in a foreign one our blueprints only."""
+    guard = _Guard(settings)
+    scaffold.before_request(guard.check)
+    scaffold.after_request(_stamp)
+
+
+def request_id() -> str:
+    """The caller's X-Request-Id where it is one, else an id of our own; the same for the whole request."""
+    known: str | None = g.get("request_id")
+    if known is None:
+        sent = request.headers.get("X-Request-Id", "")
+        known = g.request_id = sent if REQUEST_ID.fullmatch(sent) else os.urandom(16).hex()
+    return known
+
+
+def read_json() -> Any:
+    """The request's body. Raises BodyTooLarge, InvalidJson, or InvalidRequest naming the field with impossible text."""
+    try:
+        raw = request.get_data()
+    except RequestEntityTooLarge:
+        _drain()
+        raise _too_large(request.max_content_length or 0) from None
+    except OSError:
+        raise InvalidJson("The body could not be read to its end.") from None
+    return parse_json(raw)
+
+
+class _Guard:
+    def __init__(self, settings: Settings) -> None:
+        self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
+        self._any_host = "*" in self._hosts
+        self._max_body_bytes = settings.max_body_bytes
+
+    def check(self) -> None:
+        request_id()
+        if not self._any_host and request.path not in OPEN_TO_EVERY_HOST:
+            self._check_host(request.environ.get("HTTP_HOST", ""))
+        if request.method in ("POST", "PUT", "PATCH", "DELETE") and request.routing_exception is None:
+            self._check_body()
+
+    def _check_host(self, host: str) -> None:
+        name, colon, port = host.rpartition(":")
+        name = (name if colon and port.isdigit() else host).lower()
+        if name not in self._hosts and name.strip("[]") not in self._hosts:
+            raise HostRefused(
+                f"This server does not answer to the Host {host[:100]!r}; add it to ROLLCALL_ALLOWED_HOSTS to allow it."
+            )
+
+    def _check_body(self) -> None:
+        request.max_content_length = self._max_body_bytes
+        length = request.content_length
+        if length is not None and length > self._max_body_bytes:
+            _drain(length)
+            raise _too_large(self._max_body_bytes)
+        bare = not length and "HTTP_TRANSFER_ENCODING" not in request.environ
+        if not (bare and request.method == "DELETE"):
+            _check_media_type()
+
+
+def _check_media_type() -> None:
+    """Also of writes without a body, so that no web page can send any without a preflight."""
+    if request.mimetype != "application/json":
+        sent = f"not {request.mimetype[:100]}" if request.mimetype else "and names none"
+        raise WrongMediaType(f"The request needs the header Content-Type: application/json, {sent}.")
+    coding = request.environ.get("HTTP_CONTENT_ENCODING", "identity")
+    if coding != "identity":
+        raise WrongMediaType(f"The body must not be compressed (Content-Encoding: {coding[:100]}).")
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The body is larger than {limit} bytes (ROLLCALL_MAX_BODY_BYTES).")
+
+
+def _drain(length: int = DRAIN_BYTES) -> None:
+    """Reads on for a while: a client that is still sending sees a reset instead of our answer."""
+    left = length if length <= DRAIN_BYTES else 0
+    while left > 0 and (piece := request.environ["wsgi.input"].read(min(left, 65_536))):
+        left -= len(piece)
+
+
+def _stamp(response: Response) -> Response:
+    response.headers["X-Request-Id"] = request_id()
+    return response

@@ -1,0 +1,98 @@
+"""Every error leaves through here, in the shape its caller speaks. What went wrong inside is logged, never shown."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from flask import Response, g, request
+from flask.sansio.scaffold import Scaffold
+from marshmallow import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from app.api.arguments import refusal
+from app.api.edge import request_id
+from app.core import openai_dialect, seed_dialect
+from app.core.errors import InvalidRequest, RollcallError
+from app.core.json_text import json_bytes
+
+log = logging.getLogger(__name__)
+
+Headers = Iterable[tuple[str, str]]
+_CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "request_too_large",
+    415: "unsupported_media_type",
+}
+
+
+def register_error_handlers(scaffold: Scaffold) -> None:
+    """For the application (after flask-smorest, which brings a handler of its own), or for one blueprint."""
+    scaffold.register_error_handler(RollcallError, error_response)
+    scaffold.register_error_handler(ValidationError, _on_validation_error)
+    scaffold.register_error_handler(HTTPException, _on_http_error)
+    scaffold.register_error_handler(Exception, _on_crash)
+
+
+def error_response(error: RollcallError, headers: Headers = ()) -> Response:
+    response = Response(json_bytes(_body(error)), error.status, headers, content_type="application/json")
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(max(0, math.ceil(error.retry_after_s)))
+    if error.should_retry is False:
+        response.headers["x-should-retry"] = "false"
+    for name, attribute in (("X-Rollcall-Worker", "worker_id"), ("X-Rollcall-Attempts", "attempts")):
+        if (value := getattr(error, attribute, None)) is not None:
+            response.headers[name] = str(value)
+    return response
+
+
+def _body(error: RollcallError) -> dict[str, Any]:
+    """OpenAI's shape, the seed's (management too), or both where nobody can know which of the two the caller reads."""
+    surface = g.get("surface")
+    openai = {"error": openai_dialect.error_body(error, request_id())}
+    seed = seed_dialect.error_body(error, request_id())
+    if surface == "seed":
+        return seed
+    if surface == "openai" or request.path.startswith("/v1/"):
+        return openai
+    return seed | openai if request.path.startswith("/api/v1/") else seed
+
+
+def _on_validation_error(error: ValidationError) -> Response:
+    return error_response(refusal(error.messages))
+
+
+def _on_http_error(error: HTTPException) -> HTTPException | Response:
+    if error.code is None or error.code < 400 or error.response is not None:
+        return error
+    messages = getattr(error, "data", {}).get("messages")
+    if error.code == 422 and isinstance(messages, Mapping):
+        return error_response(refusal({"": list(messages.values())}))
+    kept = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]
+    kind = InvalidRequest if error.code < 500 else RollcallError
+    code = _CODES.get(error.code, error.name.lower().replace(" ", "_"))
+    return error_response(kind(_sentence(error), status=error.code, code=code), kept)
+
+
+def _sentence(error: HTTPException) -> str:
+    route = f"{request.method} {request.path[:200]}"
+    if request.routing_exception is error and error.code == 404:
+        return f"There is no route {route}; /docs lists them all."
+    if error.code == 405:
+        allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+        return f"There is no route {route}; allowed here: {allowed or 'nothing'}. /docs lists all routes."
+    return error.description or f"{error.name}."
+
+
+def _on_crash(error: Exception) -> Response:
+    log.error("request %s: %s %s failed", request_id(), request.method, request.path, exc_info=error)
+    return error_response(
+        RollcallError(
+            f"Something went wrong inside Rollcall; its log says more under the request id {request_id()}.",
+            should_retry=False,
+        )
+    )

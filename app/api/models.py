@@ -1,0 +1,48 @@
+"""GET /v1/models: one entry for each model name that has an enabled worker. No SQL but for a name nobody knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, g
+
+from app.api.runtime import rollcall
+from app.core.chat_fields import MODEL_NAME_LENGTH
+from app.core.errors import ModelNotFound
+from app.core.json_text import json_bytes
+from app.core.selection import Pool
+
+blueprint = Blueprint("models", __name__)
+
+
+@blueprint.get("/v1/models")
+@blueprint.get("/api/v1/models")
+def list_models() -> Response:
+    g.surface = "openai"
+    pools = rollcall().fleet.snapshot().pools
+    return _json({"object": "list", "data": [_entry(pools[name]) for name in sorted(pools) if pools[name].enabled]})
+
+
+@blueprint.get("/v1/models/<path:name>")
+@blueprint.get("/api/v1/models/<path:name>")
+def show_model(name: str) -> Response:
+    g.surface = "openai"
+    # what could not be registered is not looked up: PostgreSQL refuses a NUL
+    possible = len(name) <= MODEL_NAME_LENGTH and "\x00" not in name
+    pool = rollcall().fleet.pool(name) if possible else None
+    if pool is None or not pool.enabled:
+        raise ModelNotFound(f"There is no model {name[:MODEL_NAME_LENGTH]!r}; /v1/models lists them.", field="model")
+    return _json(_entry(pool))
+
+
+def _entry(pool: Pool) -> dict[str, Any]:
+    return {
+        "id": pool.model_name,
+        "object": "model",
+        "created": int(pool.created_at),
+        "owned_by": pool.owner or "rollcall",
+    }
+
+
+def _json(body: dict[str, Any]) -> Response:
+    return Response(json_bytes(body), 200, content_type="application/json")

@@ -1,0 +1,162 @@
+"""Events of a worker → the SSE bytes of OpenAI's `chat.completion.chunk` stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from app.core.conversation import ChatRequest, Event, JsonObject, Usage
+from app.core.errors import RollcallError
+from app.core.finish import finish_reason, is_finish
+from app.core.json_text import json_bytes
+from app.core.openai_dialect import dated, error_body, named, usage_body
+
+DONE = b"data: [DONE]\n\n"
+CHARACTERS_A_TOKEN = 4
+"""Only for counts that are marked as estimated."""
+
+
+def chunks(request: ChatRequest, events: Iterable[Event], *, reply_id: str, created: int) -> Iterator[bytes]:
+    """One piece of bytes for each event: the role, the content, the finish, the usage where
+    `stream_options.include_usage` asks for it, `[DONE]`. Chunks of OpenAI-shaped workers pass with the least touch.
+
+    A RollcallError on the way becomes an in-band error, and no `[DONE]` follows. `created`: UTC seconds.
+    """
+    stream = _ChunkStream(request, reply_id, created)
+    try:
+        for event in events:
+            if piece := stream.feed(event):
+                yield piece
+        last = stream.end()
+    except RollcallError as error:
+        yield error_frame(error, request.request_id)
+        return
+    yield last + DONE
+
+
+def error_frame(error: RollcallError, request_id: str) -> bytes:
+    return _frame({"error": error_body(error, request_id)})
+
+
+def _frame(body: JsonObject) -> bytes:
+    return b"data: " + json_bytes(body) + b"\n\n"
+
+
+class _ChunkStream:
+    """`_open` holds the choices that were heard of, `_over` those whose finish was sent.
+
+    A finish is held back until the choice says nothing more: some workers repeat it on every chunk, and clients
+    stop reading at the first.
+    """
+
+    def __init__(self, request: ChatRequest, reply_id: str, created: int) -> None:
+        self._request = request
+        self._name(reply_id, created)
+        self._named = False
+        self._open: set[int] = set()
+        self._over: set[int] = set()
+        self._held: dict[int, dict[str, Any]] = {}
+        self._finish: str | None = None
+        self._usage: Usage | None = None
+        self._characters = 0
+
+    def _name(self, reply_id: str, created: int) -> None:
+        """One id and one time for the whole stream: the worker's, where its first chunk tells them."""
+        head = {"id": reply_id, "object": "chat.completion.chunk", "created": created, "model": self._request.model}
+        self._head: dict[str, Any] = head
+        self._text_head = b"data: " + json_bytes(head)[:-1] + b',"choices":[{"index":0,"delta":{"content":'
+
+    def feed(self, event: Event) -> bytes:
+        if event.finish is not None:
+            self._finish = event.finish
+        if event.usage is not None:
+            self._usage = event.usage
+        self._characters += len(event.text)
+        if not self._named:
+            chunk = event.chunk or {}
+            self._name(named(chunk.get("id"), self._head["id"]), dated(chunk.get("created"), self._head["created"]))
+            self._named = True
+        if event.chunk is not None:
+            return self._pass_on(event.chunk)
+        return self._say(event.text) if event.text else b""
+
+    def _say(self, text: str) -> bytes:
+        content = self._text_head + json_bytes(text) + _TEXT_TAIL
+        return content if 0 in self._open else self._role() + content
+
+    def _role(self) -> bytes:
+        self._open.add(0)
+        return self._chunk(0, {"role": "assistant", "content": ""}, None)
+
+    def _pass_on(self, chunk: JsonObject) -> bytes:
+        raw = chunk.get("choices")
+        found = [choice for choice in raw if isinstance(choice, dict)] if isinstance(raw, list) else []
+        if not found and chunk.get("usage"):
+            return b""
+        body = {**chunk, **self._head, "choices": [self._choice(*numbered) for numbered in enumerate(found)]}
+        body.pop("usage", None)
+        return self._hold(body) if len(found) == 1 else _frame(body)
+
+    def _choice(self, position: int, raw: JsonObject) -> dict[str, Any]:
+        index, delta, finish = raw.get("index"), raw.get("delta"), raw.get("finish_reason")
+        if type(index) is not int:
+            index = position
+        if not isinstance(delta, dict):
+            delta = {}
+        if index not in self._open:
+            self._open.add(index)
+            delta = {**delta, "role": "assistant"}
+        if is_finish(finish):
+            self._over.add(index)
+            return {**raw, "index": index, "delta": delta, "finish_reason": finish_reason(finish)}
+        return {**raw, "index": index, "delta": delta, "finish_reason": None}
+
+    def _hold(self, body: dict[str, Any]) -> bytes:
+        """Sends `body` unless it carries a finish, after the chunk that was held for the same choice."""
+        choice = body["choices"][0]
+        before = self._held.pop(choice["index"], None)
+        if before is not None and choice["finish_reason"] is None:
+            choice["finish_reason"] = before["choices"][0]["finish_reason"]
+        if before is not None:
+            before["choices"][0]["finish_reason"] = None
+        released = _frame(before) if before is not None else b""
+        if choice["finish_reason"] is None:
+            return released + _frame(body)
+        self._held[choice["index"]] = body
+        return released
+
+    def end(self) -> bytes:
+        """What is still missing: held chunks, a finish for every choice, the usage."""
+        frames = [_frame(body) for body in self._held.values()]
+        if not self._open:
+            frames.append(self._role())
+        for index in sorted(self._open - self._over):
+            frames.append(self._chunk(index, {}, finish_reason(self._finish)))
+        options = self._request.body.get("stream_options") or {}
+        if options.get("include_usage"):
+            frames.append(_frame({**self._head, "choices": [], "usage": self._counts()}))
+        return b"".join(frames)
+
+    def _chunk(self, index: int, delta: dict[str, Any], finish: str | None) -> bytes:
+        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
+        return _frame({**self._head, "choices": [choice]})
+
+    def _counts(self) -> dict[str, Any]:
+        if self._usage is not None:
+            return usage_body(self._usage)
+        prompt = sum(_characters(message.get("content")) for message in self._request.messages)
+        return {**usage_body(Usage(_tokens(prompt), _tokens(self._characters))), "estimated": True}
+
+
+_TEXT_TAIL = b'},"logprobs":null,"finish_reason":null}]}\n\n'
+
+
+def _tokens(characters: int) -> int:
+    return -(-characters // CHARACTERS_A_TOKEN)
+
+
+def _characters(content: Any) -> int:
+    if isinstance(content, str):
+        return len(content)
+    parts = content if isinstance(content, list) else []
+    return sum(len(part["text"]) for part in parts if isinstance(part.get("text"), str))
