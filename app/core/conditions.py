@@ -17,9 +17,9 @@ _MAX_PATTERN: Final = 1000
 _PATTERN_MEMORY: Final = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Condition:
-    _any_of: tuple[tuple[tuple[Path, bool, _Test], ...], ...] = field(repr=False, compare=False)
+    _any_of: tuple[tuple[tuple[Path, bool, _Test], ...], ...] = field(repr=False)
 
     def holds(self, value: Any, frame: Mapping[str, Any] | None = None) -> bool:
         """Is the condition met by the JSON `value`? Never raises on JSON.

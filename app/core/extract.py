@@ -22,6 +22,8 @@ def first_error_text(value: Any, raw: str = "") -> str:
     `value` is the parsed reply (None when it was no JSON), `raw` its text, of which the first 200 characters are
     taken when no usual field holds a text.
     """
+    if isinstance(value, list) and value:
+        value = value[0]  # Gemini wraps its errors in a list
     for path in _ERROR_PATHS:
         found = path.find(value)
         if isinstance(found, str) and found.strip():

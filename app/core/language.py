@@ -1,13 +1,14 @@
-"""What templates, paths and conditions share: their error, the text form of a JSON value, the names of places in a tree."""
+"""What templates, paths and conditions share: their error, the text form of a JSON value, the names of places."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, Final
 
-MAX_DEPTH = 100
+MAX_DEPTH: Final = 100
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_@-]+\Z")
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class LanguageError(ValueError):
@@ -37,7 +38,7 @@ def text_of(value: Any) -> str:
     if isinstance(value, str):
         return value
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return _encode(value)
     except (RecursionError, TypeError, ValueError):
         return ""
 
@@ -49,3 +50,17 @@ def place(where: str, key: str | int) -> str:
     if not _PLAIN_KEY.match(key):
         return f"{where}[{json.dumps(key, ensure_ascii=False)}]"
     return f"{where}.{key}" if where else key
+
+
+def is_too_deep(value: Any, limit: int = MAX_DEPTH) -> bool:
+    """Are there more than `limit` containers inside each other?"""
+    level = [value]
+    for _ in range(limit + 1):
+        level = [member for item in level if isinstance(item, dict | list) for member in _members(item)]
+        if not level:
+            return False
+    return True
+
+
+def _members(container: dict[str, Any] | list[Any]) -> list[Any]:
+    return list(container.values()) if isinstance(container, dict) else container

@@ -67,9 +67,7 @@ def compile_path(text: str) -> Path:
 
 def _alternative(text: str, start: int) -> tuple[_Steps, int]:
     """The steps from `start` to the next bar or the end, and where that is."""
-    position = start
-    while text[position : position + 1] == " ":
-        position += 1
+    position = _past_spaces(text, start)
     steps: list[_Step | _Fan] = []
     if text[position : position + 1] != "[":
         step, position = _name(text, position)
@@ -79,13 +77,19 @@ def _alternative(text: str, start: int) -> tuple[_Steps, int]:
             step, position = _bracket(text, position)
         elif text[position] == ".":
             step, position = _name(text, position + 1)
-        elif text[position] == " " and text[position:].lstrip(" ")[:1] in ("", "|"):
-            position += 1
-            continue
         else:
-            raise LanguageError("a dot, a bracket or a bar is expected in the path", position)
+            position = _past_spaces(text, position)
+            if position < len(text) and text[position] != "|":
+                raise LanguageError("a dot, a bracket or a bar is expected in the path", position)
+            break
         steps.append(step)
     return tuple(steps), position
+
+
+def _past_spaces(text: str, position: int) -> int:
+    while text[position : position + 1] == " ":
+        position += 1
+    return position
 
 
 def _name(text: str, position: int) -> tuple[_Step | _Fan, int]:
@@ -104,7 +108,7 @@ def _name(text: str, position: int) -> tuple[_Step | _Fan, int]:
 def _why_no_name(found: str) -> str:
     if found == '"':
         return "a quoted key of the path does not close"
-    if found in ("{", "}") and found:
+    if found in ("{", "}"):
         return "a key with a brace in it is written in double quotes in a path"
     return "the name of a key is missing in the path"
 
@@ -149,9 +153,10 @@ def _first_member(value: Any) -> Any:
 
 def _follow(value: Any, steps: _Steps) -> Any:
     for step in steps:
+        # The first branch is most steps of most paths, on every streamed event.
+        value = value.get(step) if isinstance(step, str) and isinstance(value, dict) else _member(value, step)
         if value is None:
             return None
-        value = _member(value, step)
     return value
 
 

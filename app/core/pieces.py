@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from app.core.language import LanguageError
+from app.core.language import LanguageError, is_too_deep
 from app.core.paths import Path, compile_path
 from app.core.placeholders import KNOWN, check_name
 
@@ -38,11 +38,11 @@ Piece = str | Slot | Secret
 
 _OPENING = re.compile(
     r"\$\{(?P<kind>(?i:env|secret)):"
-    r"|\{(?P<escaped>\{[A-Z][A-Z0-9_]*(?::[^{}]*)?\})\}"
-    r"|\{(?P<name>[A-Z][A-Z0-9_]*)(?!\w)"
+    r"|\{(?P<escaped>\{[A-Z][A-Z0-9_]*+(?::[^{}]*+)?\})\}"
+    r"|\{(?P<name>[A-Z][A-Z0-9_]*+)(?!\w)"
 )
 _SECRET_NAME = re.compile(r"([A-Za-z0-9_.-]+)\}")
-_PATH = re.compile(r'((?:"[^"]*"|\[[^\]]*\]|[^{}"\[])*)\}')
+_PATH = re.compile(r'((?:"[^"]*"|\[[^\]]*\]|[^{}"\[])*+)\}')
 
 
 def split(text: str) -> list[Piece]:
@@ -116,6 +116,8 @@ def _with_default(text: str, name: str, start: int, after: int) -> tuple[Piece, 
     """The default is JSON where it reads as JSON (1024, true, "1024", ["a"]), else the text up to the brace."""
     value, end = _json_at(text, after)
     if value is not NO_DEFAULT and text[end : end + 1] == "}":
+        if is_too_deep(value):
+            raise LanguageError("a default is nested too deep", after)
         shown = value if isinstance(value, str) else text[after:end]
         return Slot(name, start, default=value, default_text=shown), end + 1
     end = text.find("}", after)

@@ -1,0 +1,95 @@
+"""Compiled templates, and how one placeholder or secret gets its value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final
+
+from app.core.pieces import NO_DEFAULT, Piece, Secret, Slot
+from app.core.placeholders import KNOWN
+
+
+class _Absent(Enum):
+    ABSENT = "ABSENT"
+
+
+ABSENT: Final = _Absent.ABSENT
+Values = Mapping[str, Any]
+Secrets = Callable[[str, str], str]
+Render = Callable[[Values, Secrets], Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Template:
+    """Immutable and safe to share between threads.
+
+    `placeholders` are the names used, `request_paths` the paths of `{REQUEST:path}`, `secrets` pairs such as
+    `("env", "OPENAI_API_KEY")`.
+    """
+
+    placeholders: frozenset[str]
+    request_paths: frozenset[str]
+    secrets: frozenset[tuple[str, str]]
+    _render: Render = field(repr=False)
+
+    def render(self, values: Values, secrets: Secrets) -> Any:
+        """A JSON value or ABSENT; of a URL a text. Raises only what `secrets` raises.
+
+        `values` has JSON values under the placeholders' names, missing or None where there is none; `REQUEST` is the
+        caller's whole JSON object, `RESP` the worker's earlier reply. Constant parts of the result are the template's
+        own and filled-in values the caller's: copy before changing anything inside.
+        """
+        return self._render(values, secrets)
+
+
+class Names:
+    """Collects what a template uses while it is compiled."""
+
+    def __init__(self) -> None:
+        self._placeholders: set[str] = set()
+        self._request_paths: set[str] = set()
+        self._secrets: set[tuple[str, str]] = set()
+
+    def add(self, pieces: Sequence[Piece]) -> None:
+        for piece in pieces:
+            if isinstance(piece, Secret):
+                self._secrets.add((piece.kind, piece.name))
+            elif isinstance(piece, Slot):
+                self._placeholders.add(piece.name)
+                if piece.name == "REQUEST" and piece.path is not None:
+                    self._request_paths.add(piece.path.text)
+
+    def template(self, render: Render) -> Template:
+        return Template(frozenset(self._placeholders), frozenset(self._request_paths), frozenset(self._secrets), render)
+
+
+def filled(piece: Slot | Secret, *, in_text: bool) -> Render:
+    """Gives the value of the piece or ABSENT; `in_text` gives a default as it was written (1.0 stays 1.0)."""
+    if isinstance(piece, Secret):
+        kind, secret = piece.kind, piece.name
+        return lambda values, secrets: secrets(kind, secret)
+    name, default = piece.name, _default(piece, in_text)
+    if piece.path is not None and piece.path.text:
+        find = piece.path.find
+        return lambda values, secrets: default if (value := find(values.get(name))) is None else value
+    if name in KNOWN:
+        return lambda values, secrets: default if (value := values.get(name)) is None else value
+    return _callers_field(name, name.lower(), default)
+
+
+def _default(slot: Slot, in_text: bool) -> Any:
+    if slot.default is NO_DEFAULT:
+        return ABSENT
+    return slot.default_text if in_text else slot.default
+
+
+def _callers_field(name: str, key: str, default: Any) -> Render:
+    def render(values: Values, secrets: Secrets) -> Any:
+        value = values.get(name)
+        if value is None and isinstance(request := values.get("REQUEST"), dict):
+            value = request.get(key)
+        return default if value is None else value
+
+    return render
