@@ -1,0 +1,104 @@
+"""GET /docs: the OpenAPI document as one page of plain HTML. No script, nothing from elsewhere: it works offline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flask import Blueprint, render_template_string
+
+from app.extensions import api
+
+blueprint = Blueprint("docs", __name__)
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{{ title }} API</title><style>
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+section { border-top: 1px solid #ccc; padding: .5rem 0 1rem; } h2 code { font-size: 1.1rem; }
+td, th { text-align: left; vertical-align: top; padding: .1rem 1rem .1rem 0; } .type { color: #666; }
+</style></head><body>
+<h1>{{ title }} {{ version }}</h1>
+<p>Every route, from the schemas that check the requests. For programs: <a href="{{ document }}">{{ document }}</a>.</p>
+{% for operation in operations %}<section id="{{ operation.id }}">
+<h2><code>{{ operation.method }} {{ operation.path }}</code></h2>
+<p>{{ operation.summary }}</p>{% if operation.description %}<p>{{ operation.description }}</p>{% endif %}
+{% for table in operation.tables %}<h3>{{ table.title }}</h3>
+<table>{% for row in table.rows %}<tr><td><code>{{ row.name }}</code>{{ " *" if row.required }}</td>
+<td class="type">{{ row.type }}</td><td>{{ row.description }}</td></tr>{% endfor %}</table>{% endfor %}
+</section>{% endfor %}
+<p>* required</p></body></html>
+"""
+
+
+@blueprint.get("/docs")
+def docs() -> str:
+    document = api.spec.to_dict()
+    return render_template_string(
+        PAGE,
+        title=document["info"]["title"],
+        version=document["info"]["version"],
+        document="/openapi.json",
+        operations=list(_operations(document)),
+    )
+
+
+def _operations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for path, item in document["paths"].items():
+        for method in METHODS:
+            if method in item:
+                operation = item[method]
+                parameters = [*item.get("parameters", []), *operation.get("parameters", [])]
+                yield {
+                    "id": f"{method}{path}",
+                    "method": method.upper(),
+                    "path": path,
+                    "summary": operation.get("summary", ""),
+                    "description": operation.get("description", ""),
+                    "tables": list(_tables(document, parameters, operation)),
+                }
+
+
+def _tables(document: Mapping[str, Any], parameters: Any, operation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    if parameters:
+        rows = [_row(one["name"], one["schema"] | one, one.get("required", False)) for one in parameters]
+        yield {"title": "Parameters", "rows": rows}
+    if "requestBody" in operation:
+        yield {"title": "Request body", "rows": list(_body_rows(document, operation["requestBody"]))}
+    for status, response in operation.get("responses", {}).items():
+        if status != "default" and "content" in response:
+            yield {"title": f"{status} {response.get('description', '')}", "rows": list(_body_rows(document, response))}
+
+
+def _body_rows(document: Mapping[str, Any], body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for content in body["content"].values():
+        yield from _schema_rows(document, content.get("schema", {}))
+
+
+def _schema_rows(document: Mapping[str, Any], schema: Mapping[str, Any], prefix: str = "") -> Iterator[dict[str, Any]]:
+    schema = _resolved(document, schema)
+    for name, part in schema.get("properties", {}).items():
+        part = _resolved(document, part)
+        yield _row(prefix + name, part, name in schema.get("required", ()))
+        yield from _schema_rows(document, part, f"{prefix}{name}.")
+
+
+def _row(name: str, part: Mapping[str, Any], required: bool) -> dict[str, Any]:
+    kinds = part.get("enum") or part.get("type", "any")
+    text = " | ".join(str(kind) for kind in kinds) if isinstance(kinds, list) else str(kinds)
+    return {"name": name, "type": text, "description": part.get("description", ""), "required": required}
+
+
+def _resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    while "$ref" in schema or "allOf" in schema:
+        schema = schema["allOf"][0] if "allOf" in schema else _pointed(document, schema["$ref"])
+    return schema
+
+
+def _pointed(document: Mapping[str, Any], reference: str) -> Mapping[str, Any]:
+    node: Any = document
+    for part in reference.removeprefix("#/").split("/"):
+        node = node[part]
+    found: Mapping[str, Any] = node
+    return found

@@ -1,0 +1,30 @@
+"""GET /healthz: this process is alive. GET /readyz: it knows the fleet, and the schema is the one it was written for.
+
+Neither asks the database: an outage that changes nothing for completions must not take the process out of rotation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.api.arguments import Blueprint
+from app.api.replies import HealthReply, ReadyReply, Refusal
+from app.api.runtime import rollcall
+
+blueprint = Blueprint("health", __name__, description="Is this process alive, is it ready?")
+
+
+@blueprint.route("/healthz", methods=["GET"])
+@blueprint.response(200, HealthReply)
+def healthz() -> dict[str, Any]:
+    """Alive."""
+    return {"status": "ok"}
+
+
+@blueprint.route("/readyz", methods=["GET"])
+@blueprint.response(200, ReadyReply)
+@blueprint.alt_response(503, schema=Refusal, description="No snapshot of the fleet yet.")
+def readyz() -> dict[str, Any]:
+    """Ready for completions."""
+    snapshot = rollcall().fleet.snapshot()
+    return {"status": "ready", "revision": snapshot.revision, "workers": snapshot.count}

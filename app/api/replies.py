@@ -1,0 +1,103 @@
+"""The JSON that the management routes answer, as the OpenAPI document describes it."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields
+
+from app.api.schemas import RegistrationWords
+
+
+class Done(Schema):
+    success = fields.Constant(True, metadata={"type": "boolean"})
+    msg = fields.String(metadata={"example": "register LLM proxyllm succeed!"})
+
+
+class RegisteredReply(Done):
+    id = fields.Integer()
+    revision = fields.Integer(metadata={"description": "The fleet's revision that holds the change."})
+    outcome = fields.String(metadata={"enum": ["created", "revived", "updated", "unchanged"]})
+    notes = fields.List(fields.String())
+
+
+class RequestShown(Schema):
+    method = fields.String()
+    url = fields.String()
+    headers = fields.Dict(keys=fields.String(), values=fields.String())
+    body = fields.Raw(allow_none=True)
+
+
+class PreviewReply(Schema):
+    success = fields.Constant(True, metadata={"type": "boolean"})
+    request = fields.Nested(RequestShown)
+    stream_request = fields.Nested(RequestShown)
+    notes = fields.List(fields.String())
+
+
+class OfflineReply(Done):
+    ids = fields.List(fields.Integer())
+    revision = fields.Integer()
+
+
+class WorkerRow(RegistrationWords):
+    """The registration with every header value and literal secret masked, what operators want and what probes saw."""
+
+    id = fields.Integer()
+    admin = fields.String(metadata={"enum": ["enabled", "draining", "offline"]})
+    probe = fields.String(metadata={"enum": ["unknown", "up", "down"]})
+    available = fields.Boolean(metadata={"description": "May it get traffic now?"})
+    status = fields.String(metadata={"enum": ["available", "down", "unknown", "draining", "offline"]})
+    why = fields.String(metadata={"description": "Why it may not get traffic; empty when it may."})
+    share = fields.Float(metadata={"description": "Its share of the model's next requests, 0 to 1."})
+    last_probe_at = fields.String(allow_none=True, metadata={"format": "date-time"})
+    last_ok_at = fields.String(allow_none=True, metadata={"format": "date-time"})
+    last_fail_at = fields.String(allow_none=True, metadata={"format": "date-time"})
+    last_error = fields.String(allow_none=True)
+    created_at = fields.String(metadata={"format": "date-time"})
+    updated_at = fields.String(metadata={"format": "date-time"})
+
+
+class WorkersReply(Schema):
+    success = fields.Constant(True, metadata={"type": "boolean"})
+    data = fields.List(fields.Nested(WorkerRow))
+    next_cursor = fields.Integer(allow_none=True, metadata={"description": "null on the last page."})
+
+
+class WorkerReply(Schema):
+    success = fields.Constant(True, metadata={"type": "boolean"})
+    data = fields.Nested(WorkerRow)
+
+
+class RouteRow(Schema):
+    id = fields.Integer()
+    url = fields.String()
+    instance = fields.String()
+    available = fields.Boolean()
+    status = fields.String(metadata={"enum": ["available", "down", "unknown", "draining", "offline"]})
+    why = fields.String()
+    weight = fields.Integer()
+    share = fields.Float()
+
+
+class RouteReply(Schema):
+    success = fields.Constant(True, metadata={"type": "boolean"})
+    model_name = fields.String()
+    data = fields.List(fields.Nested(RouteRow))
+
+
+class Refusal(Schema):
+    """Every error of the management routes."""
+
+    success = fields.Constant(False, metadata={"type": "boolean"})
+    msg = fields.String(metadata={"description": "What is wrong and what to do, in one sentence."})
+    code = fields.String()
+    field = fields.String(allow_none=True)
+    request_id = fields.String()
+
+
+class HealthReply(Schema):
+    status = fields.String(metadata={"example": "ok"})
+
+
+class ReadyReply(HealthReply):
+    revision = fields.Integer()
+    workers = fields.Integer()

@@ -1,0 +1,49 @@
+"""GET /api/server/workers and GET, PATCH, DELETE /api/server/workers/ID."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.api.arguments import Blueprint
+from app.api.replies import Done, Refusal, WorkerReply, WorkersReply
+from app.api.runtime import rollcall
+from app.api.schemas import ChangeWords, WorkersQuery
+from app.services.listing import Query
+
+blueprint = Blueprint("workers", __name__, url_prefix="/api/server", description="The fleet and its health.")
+
+
+@blueprint.route("/workers", methods=["GET"])
+@blueprint.arguments(WorkersQuery, location="query")
+@blueprint.response(200, WorkersReply)
+def workers(query: Mapping[str, Any]) -> dict[str, Any]:
+    """All workers, or pages of them. Values of headers are never shown."""
+    page = rollcall().registry.page(Query(**query))
+    return {"data": page.rows, "next_cursor": page.next_cursor}
+
+
+@blueprint.route("/workers/<int:worker_id>", methods=["GET"])
+@blueprint.response(200, WorkerReply)
+@blueprint.alt_response(404, schema=Refusal, description="No such worker.")
+def worker(worker_id: int) -> dict[str, Any]:
+    """One worker."""
+    return {"data": rollcall().registry.get(worker_id)}
+
+
+@blueprint.route("/workers/<int:worker_id>", methods=["PATCH"])
+@blueprint.arguments(ChangeWords)
+@blueprint.response(200, WorkerReply)
+@blueprint.alt_response(404, schema=Refusal, description="No such worker.")
+def change(words: Mapping[str, Any], worker_id: int) -> dict[str, Any]:
+    """Change the weight or the admin state: enabled, draining or offline."""
+    return {"data": rollcall().registry.change(worker_id, **words)}
+
+
+@blueprint.route("/workers/<int:worker_id>", methods=["DELETE"])
+@blueprint.response(200, Done)
+@blueprint.alt_response(404, schema=Refusal, description="No such worker.")
+def remove(worker_id: int) -> dict[str, Any]:
+    """Delete a worker for good, with its history."""
+    rollcall().registry.remove(worker_id)
+    return {"msg": f"delete llm worker(id={worker_id}) succeed!"}

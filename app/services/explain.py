@@ -1,0 +1,91 @@
+"""Workers as operators read them: every row says whether it may get traffic, why not, and its share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container
+from datetime import UTC, datetime
+from typing import Any
+
+from app.core.selection import Pool
+from app.core.worker import Standing, Worker, standing
+from app.services.masking import masked_spec, masked_url
+
+_SEED_DEFAULTS: dict[str, Any] = {
+    "req_type": "POST",
+    "req_param": {},
+    "header": {},
+    "body": None,
+    "response_extract": "",
+    "is_stream": False,
+}
+
+
+def row(worker: Worker, pool: Pool | None, benched: Container[int]) -> dict[str, Any]:
+    """A worker with its registration (secrets masked), standing and times (ISO 8601, UTC)."""
+    health = worker.health
+    return {
+        "id": worker.id,
+        "model_name": worker.model_name,
+        "req_url_template": masked_url(worker.url),
+        **_SEED_DEFAULTS,
+        **masked_spec(json.loads(worker.spec)),
+        "owner": worker.owner,
+        "worker_type": worker.worker_type,
+        "instance": worker.instance,
+        "upstream_model": worker.upstream_model,
+        **_traffic(worker, pool, benched),
+        "admin": worker.admin,
+        "probe": health.probe,
+        "last_probe_at": iso(health.last_probe_at),
+        "last_ok_at": iso(health.last_ok_at),
+        "last_fail_at": iso(health.last_fail_at),
+        "last_error": health.last_error,
+        "created_at": iso(worker.created_at),
+        "updated_at": iso(worker.updated_at),
+    }
+
+
+def route(pool: Pool, benched: Container[int]) -> list[dict[str, Any]]:
+    """For each worker of the pool: may it get traffic, why (not), and its share of the next requests."""
+    return [
+        {
+            "id": worker.id,
+            "url": masked_url(worker.url),
+            "instance": worker.instance,
+            **_traffic(worker, pool, benched),
+        }
+        for worker in pool.workers
+    ]
+
+
+def benched_of(pool: Pool | None, benched: Container[int]) -> frozenset[int]:
+    """Who of the pool is benched at this moment: one look each, so that every row tells the same story."""
+    return frozenset(worker.id for worker in pool.workers if worker.id in benched) if pool else frozenset()
+
+
+def iso(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _traffic(worker: Worker, pool: Pool | None, benched: Container[int]) -> dict[str, Any]:
+    now = standing(worker, benched=worker.id in benched)
+    share = pool.share(worker, benched) if pool is not None and now.available else 0.0
+    return {
+        "available": now.available,
+        "status": now.status,
+        "why": _why(worker, now, share),
+        "weight": worker.weight,
+        "share": round(share, 4),
+    }
+
+
+def _why(worker: Worker, now: Standing, share: float) -> str:
+    if now.available and worker.weight == 0:
+        chosen = (
+            "gets traffic because no worker with a weight can" if share else "waits until no worker with a weight can"
+        )
+        return f"standby (weight 0): {chosen}"
+    return now.why

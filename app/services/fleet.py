@@ -1,0 +1,174 @@
+"""The fleet as this process sees it: one immutable snapshot, swapped whole, kept while the database is away."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from app.core.errors import NotReady, StorageUnavailable
+from app.core.selection import Pool
+from app.core.worker import Worker
+from app.storage import revision, workers
+from app.storage.database import Database
+
+log = logging.getLogger(__name__)
+
+ASK_AGAIN_S = 0.1
+WAIT_FOR_LOAD_S = 0.5
+OUTAGE_POLL_S = 1.0
+STOP_WAIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All workers at one revision. `pools` is by model name, `workers` by id; both are read-only."""
+
+    revision: int
+    pools: Mapping[str, Pool]
+    workers: Mapping[int, Worker]
+    count: int
+
+
+class Fleet:
+    """Reads are attribute look-ups; loading happens in the watcher thread, or in whoever calls refresh()."""
+
+    def __init__(self, database: Database, poll_s: float) -> None:
+        self._database = database
+        self._poll_s = poll_s
+        self._snapshot: Snapshot | None = None
+        self._loading = threading.Lock()
+        self._begun = self._finished = 0
+        self._asked_at = float("-inf")
+        self._away = False
+        self._stopping = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    @property
+    def ready(self) -> bool:
+        return self._snapshot is not None
+
+    def snapshot(self) -> Snapshot:
+        if self._snapshot is None:
+            raise NotReady("This process has not read the registry yet; try again in a moment.", retry_after_s=1)
+        return self._snapshot
+
+    def pool(self, model_name: str) -> Pool | None:
+        """The workers of one model. Only a name that nobody knows may cost a look at the database."""
+        pool = self.snapshot().pools.get(model_name)
+        if pool is None and self._ask_again():
+            pool = self.snapshot().pools.get(model_name)
+        return pool
+
+    def refresh(self) -> None:
+        """See every change committed before this call; a load that begins after the call serves all who wait.
+
+        Raises StorageUnavailable; the snapshot then stays as it was.
+        """
+        wanted = self._begun + 1
+        with self._loading:
+            self._load_unless(wanted)
+
+    def start(self) -> None:
+        """Try a first load, then follow the database in a thread. Does not raise while the database is away."""
+        self._poll()
+        self._stopping.clear()
+        self._watcher = threading.Thread(target=self._watch, name="rollcall-fleet", daemon=True)
+        self._watcher.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._watcher is not None:
+            self._watcher.join(STOP_WAIT_S)
+            self._watcher = None
+
+    def _ask_again(self) -> bool:
+        """Look once more, at most each 100 ms and never while the database is known to be away."""
+        wanted = self._begun + 1
+        if self._away or not self._loading.acquire(timeout=WAIT_FOR_LOAD_S):
+            return False
+        try:
+            if time.monotonic() - self._asked_at >= ASK_AGAIN_S:
+                self._asked_at = time.monotonic()
+                self._load_unless(wanted)
+        except StorageUnavailable as error:
+            self._lost(error)
+        finally:
+            self._loading.release()
+        return True
+
+    def _watch(self) -> None:
+        pause = self._poll_s
+        while not self._stopping.wait(pause):
+            pause = self._poll_s if self._poll() else min(pause * 2, OUTAGE_POLL_S)
+
+    def _poll(self) -> bool:
+        try:
+            self.refresh()
+        except Exception as error:  # whatever it is, the last snapshot keeps serving and the next poll may succeed
+            self._lost(error)
+            return False
+        return True
+
+    def _lost(self, error: Exception) -> None:
+        if not self._away:
+            self._away = True
+            known = isinstance(error, StorageUnavailable)
+            rest = "the last snapshot serves on" if self.ready else "this process is not ready"
+            log.error("The registry cannot be read, %s: %s", rest, error, exc_info=not known)
+
+    def _load_unless(self, wanted: int) -> None:
+        """Called with the lock held. Load number `wanted` or a later one began after the caller asked."""
+        if self._finished >= wanted:
+            return
+        self._begun += 1
+        self._load()
+        self._finished = self._begun
+        if self._away:
+            self._away = False
+            log.warning("The registry can be read again.")
+
+    def _load(self) -> None:
+        old = self._snapshot
+        with self._database.read() as tx:
+            # the revision first: rows that change meanwhile are read once too often, never once too seldom
+            number = revision.current(tx)
+            if old is not None and number == old.revision:
+                return
+            merged: dict[int, Worker] | None = None
+            changed: list[Worker] = []
+            if old is not None and number > old.revision:
+                changed = workers.changed_since(tx, old.revision)
+                merged = {**old.workers, **{worker.id: worker for worker in changed}}
+                if len(merged) != workers.count(tx):
+                    merged = None
+            everyone = workers.find_all(tx) if merged is None else []
+        if old is None or merged is None:
+            self._snapshot = build(number, everyone)
+        else:
+            self._snapshot = rebuild(old, number, merged, changed)
+
+
+def build(number: int, everyone: Iterable[Worker]) -> Snapshot:
+    by_id = {worker.id: worker for worker in everyone}
+    members: dict[str, list[Worker]] = {}
+    for worker in by_id.values():
+        members.setdefault(worker.model_name, []).append(worker)
+    pools = {name: Pool(name, group) for name, group in members.items()}
+    return Snapshot(number, MappingProxyType(pools), MappingProxyType(by_id), len(by_id))
+
+
+def rebuild(old: Snapshot, number: int, merged: dict[int, Worker], changed: Iterable[Worker]) -> Snapshot:
+    """Only the pools that hold a changed worker are built anew."""
+    touched: dict[str, set[int]] = {}
+    for worker in changed:
+        touched.setdefault(worker.model_name, set()).add(worker.id)
+    pools = dict(old.pools)
+    for name, ids in touched.items():
+        if name in pools:
+            ids.update(worker.id for worker in pools[name].workers)
+        pools[name] = Pool(name, [merged[worker_id] for worker_id in sorted(ids)])
+    return Snapshot(number, MappingProxyType(pools), MappingProxyType(merged), len(merged))
