@@ -142,16 +142,18 @@ def cut_reply(how: Literal["rst", "close"] = "close") -> Behaviour:
     return behave
 
 
-def drip(every_s: float = 0.02, *, head_first: bool = True) -> Behaviour:
+def drip(every_s: float = 0.02, *, head_first: bool = True, content_length: int | None = None) -> Behaviour:
     """One byte of the body (or of a header that never ends) each `every_s`, until the caller leaves."""
 
     def behave(exchange: Exchange) -> None:
-        if head_first:
+        if not head_first:
+            exchange.send(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        elif content_length is None:
             exchange.head(200, framing="chunked")
         else:
-            exchange.send(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            exchange.head(200, length=content_length)
         while True:
-            exchange.piece(b" ") if head_first else exchange.send(b"a")
+            exchange.piece(b"x")
             exchange.check_caller(every_s)
 
     return behave

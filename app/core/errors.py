@@ -10,6 +10,9 @@ class RollcallError(Exception):
     status = 500
     type = "server_error"
     code = "internal_error"
+    # Of errors that routing raises, where known: how many workers were asked, and who gave the answer reported here.
+    attempts: int | None = None
+    worker_id: int | None = None
 
     def __init__(
         self,

@@ -1,0 +1,96 @@
+"""Weighted random choice among the workers that may get traffic: exact shares, O(log n), no state between requests."""
+
+from __future__ import annotations
+
+import random as stdlib_random
+from bisect import bisect_right
+from collections.abc import Callable, Container, Iterable, Sequence
+from itertools import accumulate
+from typing import Final
+
+from app.core.worker import Worker, standing
+
+# A draw that hits an excluded worker is repeated: this keeps the shares of the others exact. After so many misses
+# (only likely where the excluded ones hold nearly all the weight) the others are counted out one by one.
+DRAWS = 8
+
+
+class Pool:
+    """The workers of one model name, with the weights of the eligible ones summed up once. Never changes."""
+
+    __slots__ = ("_bounds", "_standby", "_weighted", "model_name", "workers")
+
+    def __init__(self, model_name: str, workers: Iterable[Worker]) -> None:
+        self.model_name: Final = model_name
+        self.workers: Final = tuple(workers)
+        eligible = [worker for worker in self.workers if standing(worker).available]
+        self._weighted: Final = tuple(worker for worker in eligible if worker.weight > 0)
+        self._standby: Final = tuple(worker for worker in eligible if worker.weight <= 0)
+        self._bounds: Final = list(accumulate(worker.weight for worker in self._weighted))
+
+    def __repr__(self) -> str:
+        return f"Pool({self.model_name!r}, {len(self.workers)} workers)"
+
+    @property
+    def enabled(self) -> bool:
+        """Is there a worker that no operator took out? Then the model is listed."""
+        return any(worker.admin == "enabled" for worker in self.workers)
+
+    @property
+    def created_at(self) -> float:
+        """UTC seconds: when the first of its present workers was registered."""
+        return min((worker.created_at for worker in self.workers), default=0.0)
+
+    @property
+    def owner(self) -> str:
+        """The owner that its workers name; the first in their order where they differ."""
+        return next((worker.owner for worker in self.workers if worker.owner), "")
+
+    def share(self, worker: Worker, benched: Container[int] = frozenset()) -> float:
+        """The part of the pool's next requests that goes to this worker, 0 to 1."""
+        if worker.id in benched or not standing(worker).available:
+            return 0.0
+        total = self._open_weight(benched)
+        share = worker.weight / total if total else 1 / max(1, len(without(self._standby, benched)))
+        return min(share, 1.0)
+
+    def _open_weight(self, benched: Container[int]) -> int:
+        if benched:
+            return sum(worker.weight for worker in self._weighted if worker.id not in benched)
+        return self._bounds[-1] if self._bounds else 0
+
+    def draw(self, excluded: Container[int], random: Callable[[], float]) -> Worker | None:
+        """See `pick`."""
+        return self._draw_weighted(excluded, random) or self._draw_standby(excluded, random)
+
+    def _draw_weighted(self, excluded: Container[int], random: Callable[[], float]) -> Worker | None:
+        weighted, bounds = self._weighted, self._bounds
+        if not weighted:
+            return None
+        last = len(weighted) - 1
+        for _ in range(DRAWS):
+            worker = weighted[bisect_right(bounds, random() * bounds[-1], 0, last)]
+            if worker.id not in excluded:
+                return worker
+        rest = without(weighted, excluded)
+        if not rest:
+            return None
+        rest_bounds = list(accumulate(worker.weight for worker in rest))
+        return rest[bisect_right(rest_bounds, random() * rest_bounds[-1], 0, len(rest) - 1)]
+
+    def _draw_standby(self, excluded: Container[int], random: Callable[[], float]) -> Worker | None:
+        rest = without(self._standby, excluded)
+        return rest[min(int(random() * len(rest)), len(rest) - 1)] if rest else None
+
+
+def without(workers: Sequence[Worker], excluded: Container[int]) -> Sequence[Worker]:
+    return [worker for worker in workers if worker.id not in excluded]
+
+
+def pick(pool: Pool, excluded: Container[int], random: Callable[[], float] = stdlib_random.random) -> Worker | None:
+    """A worker that may get traffic and is not excluded, with a probability of its weight among those.
+
+    Workers of weight 0 stand by: they are picked, evenly, when no other is left. None: nobody is left.
+    `random` gives numbers from 0 up to, not including, 1.
+    """
+    return pool.draw(excluded, random)

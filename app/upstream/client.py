@@ -1,0 +1,87 @@
+"""Requests to workers, over pooled connections; no redirects, proxies, retries or `.netrc`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+
+from urllib3 import BaseHTTPResponse, Retry, Timeout
+
+from app.core.conversation import UpstreamRequest
+from app.settings import Settings
+from app.upstream.failure import SendFailure, reply_failure
+from app.upstream.pools import Pools
+from app.upstream.reply import UpstreamReply, UpstreamStream
+
+__all__ = ["Client", "SendFailure", "UpstreamReply", "UpstreamStream"]
+
+NEVER = Retry(False, redirect=False)
+# Ours to set: a registration that names them would break the framing of its own requests.
+OURS = frozenset({"content-length", "transfer-encoding", "connection"})
+TOO_LONG = "no answer within the time allowed"
+
+
+def user_agent() -> str:
+    try:
+        return f"rollcall/{version('rollcall')}"
+    except PackageNotFoundError:
+        return "rollcall"
+
+
+class Client:
+    """Thread-safe. `deadline` is a time of time.monotonic(); it holds for the whole reply.
+
+    The resolver and a worker that drips its headers are not covered by it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._pools = Pools(settings.idle_connection_s)
+        self._connect_s = settings.connect_timeout_s
+        self._cap = settings.max_reply_bytes
+        self._defaults = {"user-agent": user_agent(), "accept-encoding": "identity"}
+
+    def send(self, request: UpstreamRequest, *, deadline: float) -> UpstreamReply:
+        """The whole reply, whatever its status. Raises SendFailure."""
+        stream = self.open_stream(request, deadline=deadline, idle_s=float("inf"))
+        return UpstreamReply(stream.status, stream.headers, stream.read_all())
+
+    def open_stream(self, request: UpstreamRequest, *, deadline: float, idle_s: float) -> UpstreamStream:
+        """Returns when status and headers are there. `idle_s`: the longest silence. Raises SendFailure."""
+        pool, target = self._pools.find(request.url)
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise SendFailure("timeout", "no time was left to ask it", sent=False)
+        wait_s = min(remaining, idle_s)
+        try:
+            response: BaseHTTPResponse = pool.urlopen(
+                request.method,
+                target,
+                request.body,
+                self._headers(request.headers),
+                NEVER,
+                redirect=False,
+                assert_same_host=False,
+                timeout=Timeout(connect=min(self._connect_s, remaining), read=wait_s),
+                preload_content=False,
+                decode_content=False,
+            )
+        except SendFailure:
+            raise
+        except ValueError as error:
+            message = (
+                "a header of its registration cannot be sent: line breaks and letters beyond Latin-1 are not allowed"
+            )
+            raise SendFailure("protocol", message, sent=False) from error
+        except Exception as error:
+            raise reply_failure(error, TOO_LONG if wait_s == remaining else f"silent for {idle_s:g} s") from error
+        return UpstreamStream(response, deadline, idle_s, self._cap)
+
+    def _headers(self, named: Mapping[str, str]) -> dict[str, str]:
+        kept = {name: value for name, value in named.items() if name.lower() not in OURS}
+        present = {name.lower() for name in kept}
+        for name, value in self._defaults.items():
+            if name not in present:
+                kept[name] = value
+        return kept

@@ -1,0 +1,182 @@
+"""Connections to workers: one pool per origin, unlimited open ones, idle ones kept for a few seconds.
+
+A pool never blocks and never retries. A connection that was idle for longer than `idle_s` is not used again: servers
+close theirs at 5 s, and a request that meets such a close in mid-air fails without the server having seen it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import ssl
+import threading
+import time
+from collections import deque
+from functools import cached_property
+from typing import Any
+
+import certifi
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util import parse_url
+
+from app.upstream.failure import connect_failure
+
+MAX_IDLE = 1_000
+MAX_AGE_S = 300.0
+FORGET_AFTER_S = 60.0
+# A worker whose machine vanished says nothing for ever; the kernel finds out within a minute.
+KEEP_ALIVE = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+        if hasattr(socket, name)
+    ),
+]
+
+
+class _Watched(HTTPConnection):
+    """Knows its socket also after urllib3 let go of it, and since when it lives and idles (monotonic seconds)."""
+
+    wire: socket.socket | None = None
+    born = 0.0
+    idle_since = 0.0
+
+    def connect(self) -> None:
+        """Raises SendFailure, which urllib3 lets through: so what was never sent cannot be taken for sent."""
+        try:
+            super().connect()
+        except Exception as error:
+            raise connect_failure(error) from error
+        self.wire = self.sock
+        self.born = time.monotonic()
+
+
+class _WatchedTls(_Watched, HTTPSConnection):
+    pass
+
+
+class OriginPool(HTTPConnectionPool):
+    ConnectionCls = _Watched
+
+    def __init__(self, host: str, port: int | None, idle_s: float, **options: Any) -> None:
+        sockets = HTTPConnection.default_socket_options + KEEP_ALIVE
+        super().__init__(host, port, maxsize=1, block=False, socket_options=sockets, **options)
+        self._idle: deque[_Watched] = deque()
+        self._idle_s = idle_s
+        self.used_at = 0.0
+
+    def _get_conn(self, timeout: float | None = None) -> _Watched:
+        now = time.monotonic()
+        while self._idle:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                break
+            if not self._is_stale(connection, now) and connection.is_connected:
+                return connection
+            connection.close()
+        new: _Watched = self._new_conn()  # type: ignore[assignment]
+        return new
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is None:
+            return
+        conn.idle_since = now = time.monotonic()
+        if self._idle_s <= 0 or conn.sock is None or now - conn.born > MAX_AGE_S:
+            conn.close()
+            return
+        self._idle.append(conn)
+        self.drop_stale(now)
+
+    def _is_stale(self, connection: _Watched, now: float) -> bool:
+        return now - connection.idle_since > self._idle_s or now - connection.born > MAX_AGE_S
+
+    def drop_stale(self, now: float) -> None:
+        """Close what idles too long (the oldest stand in front) and what is too many."""
+        while self._idle:
+            with contextlib.suppress(IndexError):
+                oldest = self._idle.popleft()
+                if len(self._idle) < MAX_IDLE and not self._is_stale(oldest, now):
+                    self._idle.appendleft(oldest)
+                    return
+                oldest.close()
+
+    def is_forgotten(self, now: float) -> bool:
+        return not self._idle and now - self.used_at > FORGET_AFTER_S
+
+
+class TlsOriginPool(OriginPool, HTTPSConnectionPool):
+    ConnectionCls = _WatchedTls
+
+
+class Pools:
+    """Origin → pool. Origins that are not used any more are forgotten, so that a changing fleet leaks nothing.
+
+    `idle_s` 0: every request gets a connection of its own.
+    """
+
+    def __init__(self, idle_s: float) -> None:
+        self._idle_s = idle_s
+        self._pools: dict[str, OriginPool] = {}
+        self._lock = threading.Lock()
+        self._sweep_at = 0.0
+
+    def find(self, url: str) -> tuple[OriginPool, str]:
+        """The pool for this URL and the request target (path and query). Raises SendFailure for an unusable host."""
+        origin, target = split_origin(url)
+        now = time.monotonic()
+        if now >= self._sweep_at:
+            self._sweep(now)
+        pool = self._pools.get(origin) or self._open(origin)
+        pool.used_at = now
+        return pool, target
+
+    def _open(self, origin: str) -> OriginPool:
+        try:
+            parts = parse_url(origin)
+            host, port = parts.host or "", parts.port
+            options = {"ssl_context": self._trust} if parts.scheme == "https" else {}
+            made = (TlsOriginPool if options else OriginPool)(host, port, self._idle_s, **options)
+        except ValueError as error:
+            raise connect_failure(error) from error
+        with self._lock:
+            return self._pools.setdefault(origin, made)
+
+    def _sweep(self, now: float) -> None:
+        with self._lock:
+            if now < self._sweep_at:
+                return
+            self._sweep_at = now + max(self._idle_s, 1.0)
+            pools = list(self._pools.items())
+            for origin, pool in pools:
+                pool.drop_stale(now)
+                if pool.is_forgotten(now):
+                    del self._pools[origin]
+
+    @cached_property
+    def _trust(self) -> ssl.SSLContext:
+        return trust_context()
+
+
+def split_origin(url: str) -> tuple[str, str]:
+    """`http://host:1/a?b#c` → (`http://host:1`, `/a?b`)."""
+    url = url.partition("#")[0]
+    start = url.find("://") + 3
+    ends = [end for mark in "/?" if (end := url.find(mark, start)) >= 0]
+    if not ends:
+        return url, "/"
+    end = min(ends)
+    target = url[end:]
+    return url[:end], target if target[0] == "/" else "/" + target
+
+
+def trust_context() -> ssl.SSLContext:
+    """Trusts what the system trusts (or SSL_CERT_FILE and SSL_CERT_DIR name), certifi's list where there is nothing."""
+    context = ssl.create_default_context()
+    paths = ssl.get_default_verify_paths()
+    if not paths.cafile and not (paths.capath and any(os.scandir(paths.capath))):
+        context.load_verify_locations(certifi.where())
+    return context

@@ -1,0 +1,100 @@
+"""Replies of workers, read with a deadline at every read and never beyond their cap."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from urllib3 import BaseHTTPResponse
+
+from app.upstream.failure import SendFailure, reply_failure
+
+PIECE = 65_536
+# After its end mark a stream's body should end at once; then its connection can be used again.
+TAIL_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamReply:
+    """A whole reply; looking up a header does not mind its case."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+class UpstreamStream:
+    """An open reply. Read it by `chunks` or `read_all`, then `finish` or `close` it; both may be called twice.
+
+    Every read may wait for `idle_s`, and no longer than until `deadline` (of time.monotonic()). Reading raises
+    SendFailure and closes.
+    """
+
+    def __init__(self, response: BaseHTTPResponse, deadline: float, idle_s: float, cap: int) -> None:
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self._response = response
+        self._deadline = deadline
+        self._idle_s = idle_s
+        self._cap = cap
+        self._encoded = "content-encoding" in response.headers
+        self._closed = False
+
+    def chunks(self, *, capped: bool = False) -> Iterator[bytes]:
+        """The body's pieces as they come, none empty. `capped`: together no more than a reply may have."""
+        total = 0
+        while piece := self._read(self._idle_s):
+            total += len(piece)
+            if capped and total > self._cap:
+                raise self._too_large()
+            yield piece
+
+    def read_all(self) -> bytes:
+        announced = self.headers.get("content-length", "")
+        if announced.isdecimal() and int(announced) > self._cap:
+            raise self._too_large()
+        return b"".join(self.chunks(capped=True))
+
+    def finish(self) -> None:
+        """The reader saw the end mark: keep the connection if the body ends here, close it otherwise."""
+        with contextlib.suppress(SendFailure):
+            if not self._closed:
+                self._read(TAIL_S)
+        if self._response.connection is not None:
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection at once, unless the reply is complete. The worker sees its caller leave."""
+        if self._closed:
+            return
+        self._closed = True
+        wire = getattr(self._response.connection, "wire", None)
+        if wire is not None:
+            # The plain socket's shutdown: TLS's own may wait, and a thread that reads must wake up.
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(wire, socket.SHUT_RDWR)
+        self._response.close()
+
+    def _read(self, idle_s: float) -> bytes:
+        remaining = self._deadline - time.monotonic()
+        connection = self._response.connection
+        if connection is not None:
+            if remaining <= 0:
+                raise self._failed(SendFailure("timeout", "the answer took too long", sent=True))
+            # Not connection.sock: that is gone already where the worker said `Connection: close`.
+            connection.wire.settimeout(min(remaining, idle_s))  # type: ignore[attr-defined]
+        try:
+            return self._response.read1(PIECE, decode_content=self._encoded) or b""
+        except Exception as error:
+            waiting = "the answer took too long" if remaining <= idle_s else f"silent for {idle_s:g} s"
+            raise self._failed(reply_failure(error, waiting)) from error
+
+    def _too_large(self) -> SendFailure:
+        return self._failed(SendFailure("too_large", f"the reply is larger than {self._cap:,} bytes", sent=True))
+
+    def _failed(self, failure: SendFailure) -> SendFailure:
+        self.close()
+        return failure

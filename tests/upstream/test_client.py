@@ -1,0 +1,212 @@
+"""Whole replies: what arrives, what is sent, and how each way to fail is told apart."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from app.core.conversation import UpstreamRequest
+from app.settings import Settings
+from app.upstream.client import Client, SendFailure
+from tests.fakes import (
+    Behaviour,
+    FakeUpstream,
+    bytes_answer,
+    cut_reply,
+    drip,
+    drop,
+    empty_answer,
+    endless,
+    garbage,
+    gzip_answer,
+    hang,
+    json_answer,
+    refusing_port,
+    sse,
+)
+
+Post = Callable[..., UpstreamRequest]
+
+
+def test_sends_the_request_and_reads_the_reply(client: Client, post: Post, soon: float) -> None:
+    with FakeUpstream(json_answer({"answer": "hi"}, 201, {"X-Thing": "1"})) as worker:
+        reply = client.send(post(worker.origin + "/a/b?x=%20y&x=z", X_Key="k"), deadline=soon)
+    assert (reply.status, reply.body, reply.headers["x-thing"]) == (201, b'{"answer": "hi"}', "1")
+    seen = worker.requests[0]
+    assert (seen.method, seen.target, seen.json) == ("POST", "/a/b?x=%20y&x=z", {"prompt": "hi"})
+    assert seen.headers["x-key"] == "k"
+    assert seen.headers["accept-encoding"] == "identity"
+    assert seen.headers["user-agent"].startswith("rollcall/")
+    assert seen.headers["host"] == f"127.0.0.1:{worker.port}"
+
+
+def test_a_get_has_no_body_and_an_url_without_path_is_root(client: Client, soon: float) -> None:
+    with FakeUpstream(empty_answer(204)) as worker:
+        reply = client.send(UpstreamRequest("GET", worker.origin + "?q=1#there", {}, None), deadline=soon)
+    assert (reply.status, reply.body) == (204, b"")
+    assert (worker.requests[0].target, worker.requests[0].body) == ("/?q=1", b"")
+    assert "content-length" not in worker.requests[0].headers
+
+
+def test_registered_headers_win_but_not_over_the_framing(client: Client, post: Post, soon: float) -> None:
+    with FakeUpstream(json_answer(1)) as worker:
+        named = post(worker.url, b"12345", User_Agent="mine", Content_Length="1", Transfer_Encoding="chunked")
+        client.send(named, deadline=soon)
+    seen = worker.requests[0].headers
+    assert (seen["user-agent"], seen["content-length"]) == ("mine", "5")
+    assert "transfer-encoding" not in seen
+
+
+def test_neither_redirects_nor_proxies_nor_netrc(
+    client: Client, post: Post, soon: float, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    (home / ".netrc").write_text("machine 127.0.0.1 login me password canary\n")
+    monkeypatch.setenv("HOME", str(home))
+    with (
+        FakeUpstream(json_answer(1)) as other,
+        FakeUpstream(json_answer(1, 307, {"Location": other.url, "Retry-After": "1"})) as worker,
+    ):
+        monkeypatch.setenv("http_proxy", other.origin)
+        assert client.send(post(worker.url), deadline=soon).status == 307
+        assert not other.requests
+    assert "authorization" not in worker.requests[0].headers
+
+
+def test_a_connection_is_used_again(client: Client, post: Post, soon: float) -> None:
+    with FakeUpstream(json_answer(1), sse("a"), bytes_answer(b"x")) as worker:
+        for _ in range(4):
+            client.send(post(worker.url), deadline=soon)
+        assert (len(worker.requests), worker.connections) == (4, 1)
+
+
+def test_an_idle_connection_is_not_used_again(post: Post, soon: float) -> None:
+    client = Client(Settings(idle_connection_s=1e-9))
+    with FakeUpstream(json_answer(1)) as worker:
+        for _ in range(3):
+            client.send(post(worker.url), deadline=soon)
+        assert worker.connections == 3
+
+
+def test_a_connection_that_the_worker_closed_meanwhile_costs_nothing(client: Client, post: Post, soon: float) -> None:
+    with FakeUpstream(json_answer(1)) as worker:
+        client.send(post(worker.url), deadline=soon)
+        worker.stop()
+        worker.start()
+        assert client.send(post(worker.url), deadline=soon).body == b"1"
+
+
+def test_many_calls_at_once_each_get_a_connection(client: Client, post: Post, soon: float) -> None:
+    gate = threading.Event()
+    with FakeUpstream(json_answer(1, gate=gate)) as worker, ThreadPoolExecutor(60) as threads:
+        calls = [threads.submit(client.send, post(worker.url), deadline=soon) for _ in range(60)]
+        worker.wait_requests(60)
+        gate.set()
+        assert {call.result().status for call in calls} == {200}
+
+
+def test_compression_that_nobody_asked_for_is_undone(client: Client, post: Post, soon: float) -> None:
+    with FakeUpstream(gzip_answer(b'{"a": "' + b"x" * 300_000 + b'"}')) as worker:
+        reply = client.send(post(worker.url), deadline=soon)
+    assert len(reply.body) == 300_009
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(gzip_answer(b" " * 50_000_000), id="gzip bomb"),
+        pytest.param(endless(), id="endless"),
+        pytest.param(bytes_answer(b"x" * 100_001), id="announced"),
+    ],
+)
+def test_a_reply_over_the_cap_is_given_up(answer: Behaviour, post: Post, soon: float) -> None:
+    client = Client(Settings(max_reply_bytes=100_000))
+    with FakeUpstream(answer) as worker, pytest.raises(SendFailure, match="larger than 100,000 bytes") as caught:
+        client.send(post(worker.url), deadline=soon)
+    assert (caught.value.kind, caught.value.sent) == ("too_large", True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        pytest.param(drop("close"), "reset", id="closed without a word"),
+        pytest.param(drop("rst"), "reset", id="reset without a word"),
+        pytest.param(cut_reply("close"), "reset", id="closed in the body"),
+        pytest.param(cut_reply("rst"), "reset", id="reset in the body"),
+        pytest.param(sse("a", cut="close"), "reset", id="closed between chunks"),
+        pytest.param(garbage(), "protocol", id="no HTTP"),
+        pytest.param(bytes_answer(b"no gzip", headers={"Content-Encoding": "gzip"}), "protocol", id="no gzip"),
+    ],
+)
+def test_failures_after_the_request_was_sent(
+    answer: Behaviour, kind: str, client: Client, post: Post, soon: float
+) -> None:
+    with FakeUpstream(answer) as worker, pytest.raises(SendFailure) as caught:
+        client.send(post(worker.url), deadline=soon)
+    assert (caught.value.kind, caught.value.sent) == (kind, True)
+    assert str(worker.port) not in caught.value.message
+    assert len(worker.requests) == 1
+
+
+@pytest.mark.parametrize("answer", [hang(), drip(), drip(content_length=10**6)], ids=["silence", "chunks", "length"])
+def test_the_deadline_holds_whatever_the_worker_does(answer: Behaviour, client: Client, post: Post) -> None:
+    with FakeUpstream(answer) as worker:
+        with pytest.raises(SendFailure) as caught:
+            client.send(post(worker.url), deadline=time.monotonic() + 0.2)
+        worker.wait_left()
+    assert (caught.value.kind, caught.value.sent) == ("timeout", True)
+
+
+def test_a_deadline_in_the_past_sends_nothing(client: Client, post: Post) -> None:
+    with FakeUpstream(json_answer(1)) as worker, pytest.raises(SendFailure) as caught:
+        client.send(post(worker.url), deadline=time.monotonic() - 1)
+    assert (caught.value.kind, caught.value.sent, worker.connections) == ("timeout", False, 0)
+
+
+def test_a_refused_connection(client: Client, post: Post, soon: float) -> None:
+    with refusing_port() as port, pytest.raises(SendFailure) as caught:
+        client.send(post(f"http://127.0.0.1:{port}/"), deadline=soon)
+    assert (caught.value.kind, caught.value.sent, caught.value.message) == ("refused", False, "connection refused")
+
+
+def test_a_name_that_nobody_knows(client: Client, post: Post, soon: float) -> None:
+    with pytest.raises(SendFailure) as caught:
+        client.send(post("http://no-such-host.invalid/"), deadline=soon)
+    assert (caught.value.kind, caught.value.sent) == ("dns", False)
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example"])
+def test_a_name_that_cannot_be(host: str, client: Client, post: Post, soon: float) -> None:
+    with pytest.raises(SendFailure) as caught:
+        client.send(post(f"http://{host}/"), deadline=soon)
+    assert (caught.value.kind, caught.value.sent) == ("dns", False)
+
+
+def test_a_connection_that_is_never_accepted(post: Post, soon: float) -> None:
+    client = Client(Settings(connect_timeout_s=0.2))
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        address = full.getsockname()
+        waiting = [socket.socket() for _ in range(8)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(address)
+        try:
+            with pytest.raises(SendFailure) as caught:
+                client.send(post(f"http://127.0.0.1:{address[1]}/"), deadline=soon)
+        finally:
+            for each in waiting:
+                each.close()
+    assert (caught.value.kind, caught.value.sent) == ("connect", False)
+
+
+@pytest.mark.parametrize("value", ["a\nInjected: 1", "snowman ☃"])
+def test_a_header_that_cannot_be_sent(value: str, client: Client, post: Post, soon: float) -> None:
+    with FakeUpstream(json_answer(1)) as worker, pytest.raises(SendFailure) as caught:
+        client.send(post(worker.url, X_Prompt=value), deadline=soon)
+    assert (caught.value.kind, caught.value.sent, worker.requests) == ("protocol", False, [])
+    assert value not in caught.value.message
