@@ -15,6 +15,7 @@ from app.api.runtime import rollcall
 from app.core import openai_dialect, seed_dialect
 from app.core.chat import Surface, parse_chat, surface_of
 from app.core.conversation import ChatRequest
+from app.core.errors import UpstreamError
 from app.core.json_text import json_bytes
 from app.core.openai_stream import chunks
 from app.services.routing import Answer, StreamAnswer
@@ -38,10 +39,14 @@ def complete_chat() -> Response:
 
 
 def _whole(surface: Surface, chat: ChatRequest, answer: Answer) -> Response:
-    if surface == "openai":
-        reply = openai_dialect.reply(chat, answer.reply, reply_id=_new_id(), created=int(time.time()))
-    else:
-        reply = seed_dialect.reply(answer.reply)
+    try:
+        if surface == "openai":
+            reply = openai_dialect.reply(chat, answer.reply, reply_id=_new_id(), created=int(time.time()))
+        else:
+            reply = seed_dialect.reply(answer.reply)
+    except UpstreamError as error:
+        error.worker_id, error.attempts = answer.worker_id, answer.attempts
+        raise
     headers = _headers(answer.worker_id, answer.attempts, answer.notices)
     return Response(json_bytes(reply), 200, headers, content_type="application/json")
 

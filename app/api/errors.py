@@ -44,8 +44,8 @@ def error_response(error: RollcallError, headers: Headers = ()) -> Response:
         response.headers["Retry-After"] = str(max(0, math.ceil(error.retry_after_s)))
     if error.should_retry is False:
         response.headers["x-should-retry"] = "false"
-    for name, attribute in (("X-Rollcall-Worker", "worker_id"), ("X-Rollcall-Attempts", "attempts")):
-        if (value := getattr(error, attribute, None)) is not None:
+    for name, value in (("X-Rollcall-Worker", error.worker_id), ("X-Rollcall-Attempts", error.attempts)):
+        if value is not None:
             response.headers[name] = str(value)
     return response
 
