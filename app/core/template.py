@@ -15,7 +15,7 @@ from typing import Any
 from app.core.language import MAX_DEPTH, LanguageError, place, text_of
 from app.core.pieces import split
 from app.core.slots import ABSENT, Names, Render, Secrets, Template, Values, filled
-from app.core.urls import compile_url
+from app.core.url_template import compile_url
 
 __all__ = ["ABSENT", "LanguageError", "Secrets", "Template", "Values", "compile_tree", "compile_url"]
 
