@@ -5,7 +5,7 @@ import sys
 
 
 def main() -> None:  # this file stays readable for older Pythons, so that they get a sentence
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036
         sys.exit("Rollcall needs Python 3.11 or newer; this is %d.%d." % sys.version_info[:2])  # noqa: UP031
     try:
         from app.cli.main import cli

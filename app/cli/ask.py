@@ -14,7 +14,10 @@ from app.cli.console import plain
 @click.argument("prompt")
 @click.option("--url", help="The server's address; by default the one that the settings name.")
 def ask(model: str, prompt: str, url: str | None) -> None:
-    """Ask MODEL the PROMPT through a running server and print the answer as it arrives."""
+    """Ask a model through a running server.
+
+    The answer to PROMPT is printed as it arrives.
+    """
     from app.cli.server import Server, own_url
     from app.settings import load_settings
 

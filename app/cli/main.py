@@ -7,9 +7,15 @@ import click
 from app import __version__
 from app.cli.ask import ask
 from app.cli.demo.command import demo
+from app.cli.intent import drain, enable, offline
+from app.cli.probe import probe
+from app.cli.purge import purge
 from app.cli.refusal import Door
+from app.cli.register import register
+from app.cli.route import route
 from app.cli.sample import sample_worker
 from app.cli.serve import serve
+from app.cli.workers import list_workers
 
 
 @click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"]})
@@ -18,5 +24,18 @@ def cli() -> None:
     """Rollcall: one door in front of every model service."""
 
 
-for command in (serve, demo, ask, sample_worker):
+for command in (
+    serve,
+    demo,
+    list_workers,
+    register,
+    offline,
+    drain,
+    enable,
+    purge,
+    probe,
+    route,
+    ask,
+    sample_worker,
+):
     cli.add_command(command)

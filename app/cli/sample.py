@@ -11,14 +11,17 @@ from app.samples.server import SHAPES, ToyServer
 
 
 @click.command("sample-worker")
-@click.option("--shape", type=click.Choice(list(SHAPES)), default="openai", show_default=True, help="What it looks like.")
+@click.option(
+    "--shape", type=click.Choice(list(SHAPES)), default="openai", show_default=True, help="What it looks like."
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes a free one.")
 @click.option("--name", default="toy", show_default=True, help="What it calls itself in its answers.")
 def sample_worker(shape: str, port: int, name: str) -> None:
-    """Run a toy model service on loopback: it makes up words, with no model behind it.
+    """Run a toy model service.
 
-    Prints one line with the URL to register. `openai` answers chat completions and streams; `seed` answers
-    {"input": …} with data.items[].attributes.answer. Ends on Ctrl-C or SIGTERM.
+    It listens on loopback and makes up words, with no model behind it. Prints one line with the URL to register.
+    `openai` answers chat completions and streams; `seed` answers {"input": …} in data.items[].attributes.answer.
+    Ends on Ctrl-C or SIGTERM.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from app.cli.opened import opened_app
+from app.core.errors import StorageUnavailable
+
 if TYPE_CHECKING:
     from flask import Flask
+
+    from app.services.rollcall import Rollcall
+    from app.settings import Settings
 
 
 @click.command()
@@ -19,23 +25,36 @@ def serve(migrate: bool) -> None:
     from app.settings import ROOT
 
     _check(migrate)
+    sys.stdout.flush()
     os.chdir(ROOT)
-    os.execv(  # noqa: S606
-        sys.executable, [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "app:create_app()"]
-    )
+    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py"])
 
 
 def _check(migrate: bool) -> None:
-    """Everything that would otherwise fail once in each serving process. Raises SettingsError or SchemaBehind."""
-    from app import create_app
+    """What would otherwise fail once in each serving process. Raises Refused or StorageUnavailable.
 
-    app = create_app()
-    rollcall = app.extensions["rollcall"]
-    settings = rollcall.settings
-    if migrate and settings.database_url == settings.default_database_url:
-        _upgrade(app)
-    rollcall.database.check_schema()
-    os.environ["ROLLCALL_VAR"] = str(settings.var)  # a relative one was meant from where the operator stands
+    A database that is away is no reason not to start: serving processes wait for it and say so on /readyz.
+    """
+    with opened_app() as app:
+        rollcall: Rollcall = app.extensions["rollcall"]
+        settings = rollcall.settings
+        is_own = settings.database_url == settings.default_database_url
+        if migrate and is_own:
+            _upgrade(app)
+        try:
+            rollcall.database.check_schema()
+        except StorageUnavailable as error:
+            if is_own or error.code == "schema_behind":
+                raise
+            click.echo(f"{error.message} The server starts and waits for it.", err=True)
+        _keep_places(settings, None if is_own else app.config["SQLALCHEMY_DATABASE_URI"])
+
+
+def _keep_places(settings: Settings, database_url: str | None) -> None:
+    """Relative paths were meant from where the operator stands, and gunicorn stands in the project's folder."""
+    os.environ["ROLLCALL_VAR"] = str(settings.var)
+    if database_url is not None:
+        os.environ["DATABASE_URL"] = database_url
 
 
 def _upgrade(app: Flask) -> None:

@@ -43,6 +43,7 @@ class Children:
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
         self.environment = environment
         self.log = log
+        self.serving: subprocess.Popen[bytes]
         self._started: list[subprocess.Popen[bytes]] = []
         self._output: IO[bytes]
 
@@ -65,8 +66,8 @@ class Children:
                 child.stdout.close()
         self._output.close()
 
-    def server(self) -> subprocess.Popen[bytes]:
-        return self._start("serve", "--migrate", stdout=self._output)
+    def start_server(self) -> None:
+        self.serving = self._start("serve", "--migrate", stdout=self._output)
 
     def toy(self, shape: str, name: str, port: int = 0) -> Toy:
         """A toy that listens already. Raises Refused when it does not start."""

@@ -13,9 +13,10 @@ from app.cli.refusal import Refused
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65535), help="Where the server listens; 0 takes a free one.")
 def demo(port: int | None) -> None:
-    """Start a server and two toy model services, and show what Rollcall does. Ends on Ctrl-C.
+    """Tell the whole story on this terminal.
 
-    Uses Rollcall's own SQLite file, whatever DATABASE_URL says, so that toys are never registered elsewhere.
+    Starts a server and two toy model services, shows what Rollcall does, and stays up until Ctrl-C. It uses Rollcall's
+    own SQLite file, whatever DATABASE_URL says, so that toys are never registered elsewhere.
     """
     from app.cli.demo.children import Children
     from app.cli.demo.signals import ignore_endings, interruptible

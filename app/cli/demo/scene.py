@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -26,6 +25,8 @@ class Scene:
         self.narrator = Narrator()
         self.server = Server(f"http://127.0.0.1:{port}", timeout_s=30)
         self.names: dict[int, str] = {}
+        python = Path(sys.executable)
+        self.manage = f"{python.relative_to(ROOT) if python.is_relative_to(ROOT) else 'python'} manage.py"
 
     def request(self, method: str, path: str, body: Any = None, *, pretty: bool = False) -> Told:
         self.narrator.command(curl(method, self.server.url + path, body, pretty=pretty))
@@ -50,12 +51,10 @@ class Scene:
 
     def table(self) -> None:
         """The real command, as a person would run it."""
-        python = Path(sys.executable)
-        shown = python.relative_to(ROOT) if python.is_relative_to(ROOT) else "python"
-        self.narrator.command(f"{shown} manage.py list-workers --model {MODEL}")
-        environment = self.children.environment | {"COLUMNS": os.environ.get("COLUMNS", "100")}
-        if sys.stdout.isatty():
-            environment.pop("COLUMNS")
+        self.narrator.command(f"{self.manage} list-workers --model {MODEL}")
+        environment = dict(self.children.environment)
+        if not sys.stdout.isatty():
+            environment.setdefault("COLUMNS", "100")
         sys.stdout.flush()
         subprocess.run([sys.executable, MANAGE, "list-workers", "--model", MODEL], env=environment, check=True)
 
@@ -70,4 +69,6 @@ class Scene:
     def check_server(self) -> None:
         if self.children.serving.poll() is not None:
             lines = self.children.log.read_text(errors="replace").strip().splitlines()
-            raise Refused(f"The server ended: {lines[-1] if lines else 'without a word'} (whole log: {self.children.log})")
+            raise Refused(
+                f"The server ended: {lines[-1] if lines else 'without a word'} (whole log: {self.children.log})"
+            )

@@ -110,8 +110,9 @@ class Story:
 
     def _recover(self) -> None:
         self._narrator.title("5. amber comes back")
-        self._narrator.command(f"python manage.py sample-worker --shape openai --name amber --port {self._amber.port} &")
-        self._amber = self._children.toy("openai", "amber", self._amber.port)
+        port = self._amber.port
+        self._narrator.command(f"{self._scene.manage} sample-worker --shape openai --name amber --port {port} &")
+        self._amber = self._children.toy("openai", "amber", port)
         self._scene.wait_until("marking amber up", lambda: self._all_are("available"))
         self._scene.table()
         for prompt in PROMPTS[4:]:

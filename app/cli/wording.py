@@ -1,0 +1,48 @@
+"""How values of a worker's row read in a table."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Any
+
+from rich.text import Text
+
+_STYLES = {
+    "available": "green",
+    "up": "green",
+    "enabled": "",
+    "down": "bold red",
+    "draining": "yellow",
+    "unknown": "yellow",
+    "offline": "dim",
+}
+
+
+def state(word: str) -> Text:
+    return Text(word, style=_STYLES.get(word, ""))
+
+
+def share(row: dict[str, Any]) -> str:
+    """Percent of the requests that this worker gets now; a dash when it gets none because it may not."""
+    if not row["available"]:
+        return "-"
+    percent = 100 * float(row["share"])
+    return "<1 %" if 0 < percent < 1 else f"{percent:.0f} %"
+
+
+def ago(moment: str | None) -> str:
+    """An ISO 8601 moment as a distance from now."""
+    if moment is None:
+        return "never"
+    seconds = max(0.0, time.time() - datetime.fromisoformat(moment).timestamp())
+    for unit, size, until in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
+        if seconds < until:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds / 86_400:.0f} d ago"
+
+
+def place(row: dict[str, Any]) -> str:
+    """The URL, with the instance that tells apart several registrations of it."""
+    url = row.get("req_url_template") or row["url"]
+    return f"{url} ({row['instance']})" if row["instance"] else str(url)

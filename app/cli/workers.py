@@ -1,0 +1,66 @@
+"""`list-workers`: every worker with its intent, health and share, from the database, with or without a server."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, get_args
+
+import click
+
+from app.cli.opened import opened
+from app.core.worker import Status
+
+
+@click.command("list-workers")
+@click.option("--model", "model_name", help="Only the workers of this model.")
+@click.option("--status", type=click.Choice(get_args(Status)), help="Only workers with this standing.")
+@click.option("--json", "as_json", is_flag=True, help="The rows of GET /api/server/workers as a JSON list.")
+def list_workers(model_name: str | None, status: Status | None, as_json: bool) -> None:
+    """List workers with health and share.
+
+    Works on the database, so with and without a running server. Piped, each worker is one line.
+    """
+    from app.services.listing import Query
+
+    with opened() as rollcall:
+        rows = rollcall.registry.page(Query(model_name=model_name, status=status)).rows
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    elif rows:
+        _show(rows)
+    else:
+        click.echo("No worker matches." if model_name or status else "No worker is registered.")
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    from app.cli import wording
+    from app.cli.table import Column, show
+
+    columns = (
+        Column("id", right=True),
+        Column("model"),
+        Column("url", long=True),
+        Column("weight", right=True),
+        Column("share", right=True),
+        Column("admin"),
+        Column("health"),
+        Column("last seen", right=True),
+        Column("last error", long=True),
+    )
+    show(
+        columns,
+        [
+            (
+                str(row["id"]),
+                row["model_name"],
+                wording.place(row),
+                str(row["weight"]),
+                wording.share(row),
+                wording.state(row["admin"]),
+                wording.state(row["probe"]),
+                wording.ago(row["last_ok_at"]),
+                row["last_error"] or "",
+            )
+            for row in rows
+        ],
+    )
