@@ -1,0 +1,183 @@
+"""From a registration's JSON, whose names and types are checked already, to what is stored: all that it means."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.core.dialect import Dialect, compile_words
+from app.core.errors import InvalidField
+from app.core.headers import check_headers
+from app.core.language import LanguageError
+from app.core.references import check_carries, check_references
+from app.core.urls import check_url, is_template
+from app.core.worker import Admin
+
+MAX_NAME = 255
+MAX_WEIGHT = 1000
+LATER_WORDS = ("task", "body_type", "output", "job", "auth", "limits", "ttl_s")
+"""Words of the vocabulary that this version refuses by name."""
+
+CONVERSATION_NOTE = (
+    "conversation not carried: the template holds neither {MESSAGES} nor {SYSTEM_PROMPT}, "
+    "so the worker gets the last user message only"
+)
+_SPEC_WORDS = (
+    *("req_type", "req_param", "header", "body", "response_extract", "is_stream", "messages", "stream"),
+    *("finish_extract", "usage", "error", "error_extract", "retry", "retry_when", "timeout_s", "health"),
+)
+_STREAM_WORDS = frozenset(
+    (
+        *("req_type", "req_url_template", "req_param", "header", "body", "framing", "mode", "when", "delta_extract"),
+        *("finish_extract", "usage", "done", "done_when"),
+    )
+)
+_SEED_DEFAULTS: Mapping[str, Any] = {
+    "req_type": "POST",
+    "req_param": {},
+    "header": {},
+    "body": None,
+    "response_extract": "",
+    "is_stream": False,
+}
+_RETRIES = ("502", "504", "reset", "timeout")
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """`weight`, `admin` None: not named. `spec`: canonical JSON of all words that are no field here.
+
+    `notes`: what the operator should know about a registration that is taken all the same.
+    """
+
+    model_name: str
+    url: str
+    spec: str
+    instance: str = ""
+    owner: str = ""
+    worker_type: str = "REMOTE"
+    weight: int | None = None
+    upstream_model: str | None = None
+    admin: Admin | None = None
+    notes: tuple[str, ...] = ()
+
+
+def parse_registration(raw: Mapping[str, Any], may_read: Callable[[str], bool]) -> Registration:
+    """`may_read`: may a registration read the environment variable of this name?
+
+    Raises InvalidField with the place of the fault, such as `body.messages[0].content`.
+    """
+    _refuse_later_words(raw)
+    words = {word: raw[word] for word in _SPEC_WORDS if raw.get(word) is not None}
+    url = raw.get("req_url_template") or ""
+    try:
+        dialect = _compiled(words, url)
+        check_references(words, url, dialect, may_read)
+        check_carries(dialect)
+    except LanguageError as error:
+        raise InvalidField(f"{_sentence(error)}.", field=error.where) from None
+    _check_values(words)
+    return Registration(
+        model_name=_name(raw, "model_name") or _missing("model_name"),
+        url=url,
+        spec=_canonical({**_SEED_DEFAULTS, **words}),
+        instance=_name(raw, "instance"),
+        owner=_name(raw, "owner"),
+        worker_type=raw.get("worker_type") or "REMOTE",
+        weight=_weight(raw.get("weight")),
+        upstream_model=_name(raw, "upstream_model") or None,
+        admin=raw.get("admin"),
+        notes=_notes(dialect, words),
+    )
+
+
+def _refuse_later_words(raw: Mapping[str, Any]) -> None:
+    for word in LATER_WORDS:
+        if raw.get(word) is not None:
+            raise InvalidField(f"{word} is not supported by this version.", field=word)
+    stream = raw.get("stream") or {}
+    for word in sorted(stream.keys() - _STREAM_WORDS):
+        raise InvalidField(f"stream.{word} is not known; it is named beside stream.", field=f"stream.{word}")
+    if stream.get("mode") not in (None, "delta", "cumulative"):
+        raise InvalidField("stream.mode must be delta or cumulative.", field="stream.mode")
+    shape = (raw.get("messages") or {}).get("shape") or "list"
+    for field, value, known in (("stream.framing", stream.get("framing"), "sse"), ("messages.shape", shape, "list")):
+        if value not in (None, known):
+            raise InvalidField(f"{field} {value!r} is not supported by this version, only {known!r}.", field=field)
+
+
+def _compiled(words: Mapping[str, Any], url: str) -> Dialect:
+    if not url:
+        _missing("req_url_template")
+    check_url(url, "req_url_template")
+    check_headers(words.get("header") or {}, "header")
+    for name in ("stream", "health"):
+        block = words.get(name) or {}
+        if own_url := block.get("req_url_template"):
+            check_url(own_url, f"{name}.req_url_template")
+        check_headers(block.get("header") or {}, f"{name}.header")
+    return compile_words(words, url if is_template(url) else "")
+
+
+def _check_values(words: Mapping[str, Any]) -> None:
+    health = words.get("health") or {}
+    for field, value in (
+        ("timeout_s", words.get("timeout_s")),
+        ("health.interval_s", health.get("interval_s")),
+        ("health.timeout_s", health.get("timeout_s")),
+        ("health.fall", health.get("fall")),
+        ("health.rise", health.get("rise")),
+    ):
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise InvalidField(f"{field} must be greater than 0.", field=field)
+    for i, failure in enumerate(words.get("retry") or ()):
+        if failure not in _RETRIES:
+            raise InvalidField(f"retry holds only {', '.join(_RETRIES)}, not {failure!r}.", field=f"retry[{i}]")
+
+
+def _weight(weight: int | None) -> int | None:
+    if weight is not None and not 0 <= weight <= MAX_WEIGHT:
+        raise InvalidField(f"weight must be 0 to {MAX_WEIGHT}; 0 is standby.", field="weight")
+    return weight
+
+
+def _name(raw: Mapping[str, Any], field: str) -> str:
+    text: str = raw.get(field) or ""
+    if len(text) > MAX_NAME:
+        raise InvalidField(f"{field} has at most {MAX_NAME} characters; this one has {len(text)}.", field=field)
+    if bad := _UNPRINTABLE.search(text):
+        raise InvalidField(f"{field} holds a control character (position {bad.start()}).", field=field)
+    if text != text.strip():
+        raise InvalidField(f"{field} begins or ends with a space.", field=field)
+    return text
+
+
+def _missing(field: str) -> str:
+    raise InvalidField(f"{field} is missing.", field=field)
+
+
+def _canonical(words: Mapping[str, Any]) -> str:
+    """ASCII, so that whatever text a template holds can be stored. Raises InvalidField."""
+    try:
+        return json.dumps(words, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (ValueError, RecursionError):
+        raise InvalidField("The registration holds NaN or Infinity, which JSON cannot carry.", field="body") from None
+
+
+def _notes(dialect: Dialect, words: Mapping[str, Any]) -> tuple[str, ...]:
+    notes = [] if dialect.carries_conversation else [CONVERSATION_NOTE]
+    if "SYSTEM_PROMPT" in dialect.plain.carried.names and dialect.plan.system != "separate":
+        notes.append('{SYSTEM_PROMPT} stays empty: it is filled when "messages" is {"system": "separate"}')
+    if dialect.plain.method == "GET" and words.get("body"):
+        notes.append("body is not sent: a GET request has none")
+    return tuple(notes)
+
+
+def _sentence(error: LanguageError) -> str:
+    place_of = f"{error.where}: " if error.where else ""
+    return f"{place_of}{error.message} (position {error.position})"
