@@ -116,17 +116,14 @@ class Checker:
             return
         # Should the write fail, they are lost: their due time stands and they are probed again.
         self._probing.settle(outcomes)
-        news = []
+        results = [(outcome.worker.id, outcome.worker.health, outcome.after) for outcome in outcomes]
         with self._database.write() as tx:
             renewed = lease.beat(tx, mine)
-            for outcome in outcomes if renewed else ():
-                before = outcome.worker.health
-                written = health.record(tx, outcome.worker.id, before, outcome.after, outcome.epoch)
-                if written and outcome.is_news:
-                    news.append(outcome)
+            written = health.record_all(tx, results, mine.epoch) if renewed else set()
         self._leadership.won(renewed)
         if not renewed:
             log.warning("Another process checks the workers' health now; %d results are dropped", len(outcomes))
+        news = [outcome for outcome in outcomes if outcome.is_news and outcome.worker.id in written]
         for outcome in news:
             _tell(outcome)
         if news:

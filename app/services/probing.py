@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from app.core.dialect import compile_dialect
+from app.core.dialect import dialect_of
 from app.core.errors import RollcallError
 from app.core.health import JITTER, Policy, step
+from app.core.language import LanguageError
 from app.core.worker import Health, Worker
 from app.settings import Settings
 from app.upstream.probe import Prober, ProbeResult
@@ -58,9 +59,7 @@ class Probing:
         self._on_failure = on_failure
         self._launch = launch
         self._parallel = settings.probe_parallel
-        self._usual = Policy(
-            settings.probe_interval_s, settings.probe_timeout_s, settings.probe_fall, settings.probe_rise
-        )
+        self._usual = Policy(settings.probe_interval_s, settings.probe_fall, settings.probe_rise)
         self._flights: dict[int, _Flight] = {}
         self._waiting: dict[int, Outcome] = {}
 
@@ -98,17 +97,12 @@ class Probing:
     def _policy(self, worker: Worker) -> Policy:
         usual = self._usual
         try:
-            own = compile_dialect(worker.spec).health
-        except RollcallError:
+            own = dialect_of(worker).health
+        except LanguageError:
             return usual
         if own is None:
             return usual
-        return Policy(
-            own.interval_s or usual.interval_s,
-            own.timeout_s or usual.timeout_s,
-            own.fall or usual.fall,
-            own.rise or usual.rise,
-        )
+        return Policy(own.interval_s or usual.interval_s, own.fall or usual.fall, own.rise or usual.rise)
 
     def _run(self, flight: _Flight) -> None:
         flight.result = result = self._ask(flight.worker)
@@ -118,7 +112,7 @@ class Probing:
     def _ask(self, worker: Worker) -> ProbeResult:
         try:
             return self._prober.probe(worker, self._secrets)
-        except RollcallError as error:
+        except (RollcallError, LanguageError) as error:
             return ProbeResult(ok=False, error=error.message)
         except Exception:
             # Our fault, not the worker's: it must neither lose traffic for it nor stay in flight for ever.
