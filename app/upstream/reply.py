@@ -81,12 +81,12 @@ class UpstreamStream:
     def _read(self, idle_s: float) -> bytes:
         remaining = self._deadline - time.monotonic()
         connection = self._response.connection
-        if connection is not None:
-            if remaining <= 0:
-                raise self._failed(SendFailure("timeout", "the answer took too long", sent=True))
-            # Not connection.sock: that is gone already where the worker said `Connection: close`.
-            connection.wire.settimeout(min(remaining, idle_s))  # type: ignore[attr-defined]
         try:
+            if connection is not None:
+                if remaining <= 0:
+                    raise TimeoutError
+                # Not connection.sock: that is gone already where the worker said `Connection: close`.
+                connection.wire.settimeout(min(remaining, idle_s))  # type: ignore[attr-defined]
             return self._response.read1(PIECE, decode_content=self._encoded) or b""
         except Exception as error:
             waiting = "the answer took too long" if remaining <= idle_s else f"silent for {idle_s:g} s"

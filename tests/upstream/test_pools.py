@@ -1,0 +1,75 @@
+"""What is kept between requests, and for how long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from app.core.conversation import UpstreamRequest
+from app.settings import Settings
+from app.upstream import pools
+from app.upstream.client import Client
+from app.upstream.pools import Pools, split_origin
+from tests.fakes import FakeUpstream, json_answer
+
+Post = Callable[..., UpstreamRequest]
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("http://a:1/b/c?d=e/f", ("http://a:1", "/b/c?d=e/f")),
+        ("http://a", ("http://a", "/")),
+        ("http://a?x=/y", ("http://a", "/?x=/y")),
+        ("https://[::1]:2/p#frag?no", ("https://[::1]:2", "/p")),
+    ],
+)
+def test_split_origin(url: str, parts: tuple[str, str]) -> None:
+    assert split_origin(url) == parts
+
+
+@pytest.mark.parametrize(
+    ("url", "where"),
+    [
+        ("http://a.example/x", ("http", "a.example", None)),
+        ("https://[::1]:8443/x", ("https", "::1", 8443)),
+        ("HTTP://A.example:80/x", ("http", "a.example", 80)),
+    ],
+)
+def test_one_pool_for_one_origin(url: str, where: tuple[str, str, int | None]) -> None:
+    mine = Pools(4)
+    pool, target = mine.find(url)
+    default = {"http": 80, "https": 443}[where[0]]
+    assert (pool.scheme, pool.host.strip("[]"), pool.port or default) == (where[0], where[1], where[2] or default)
+    assert target == "/x"
+    assert mine.find(url + "?other=1")[0] is pool
+
+
+def test_unused_origins_are_forgotten_and_their_sockets_closed(
+    post: Post, soon: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client(Settings())
+    with FakeUpstream(json_answer(1)) as gone, FakeUpstream(json_answer(1)) as worker:
+        client.send(post(gone.url), deadline=soon)
+        pool = client._pools.find(gone.url)[0]
+        assert len(pool._idle) == 1
+        later = time.monotonic() + pools.FORGET_AFTER_S + 1
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        client.send(post(worker.url), deadline=later + 20)
+        assert client._pools.find(gone.url)[0] is not pool
+        assert not pool._idle
+
+
+def test_no_more_idle_connections_are_kept_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "MAX_IDLE", 2)
+    pool = Pools(4).find("http://127.0.0.1:9/")[0]
+    with FakeUpstream(json_answer(1)) as worker:
+        pool = Pools(4).find(worker.url)[0]
+        open_ = [pool._get_conn() for _ in range(4)]
+        for connection in open_:
+            connection.connect()
+        for connection in open_:
+            pool._put_conn(connection)
+        assert [connection.sock is None for connection in open_] == [True, True, False, False]

@@ -1,0 +1,153 @@
+"""Open streams: pieces at once, honest ends, and a worker that sees its caller leave."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from app.core.conversation import UpstreamRequest
+from app.settings import Settings
+from app.upstream.client import Client, SendFailure
+from tests.fakes import (
+    FakeUpstream,
+    Framing,
+    drip,
+    endless,
+    gzip_answer,
+    hang,
+    html_answer,
+    json_answer,
+    openai_stream,
+    sse,
+)
+
+Post = Callable[..., UpstreamRequest]
+LONG = 20.0
+
+
+@pytest.mark.parametrize("framing", ["chunked", "eof"])
+def test_each_piece_arrives_before_the_next_is_sent(framing: Framing, client: Client, post: Post, soon: float) -> None:
+    gates = [threading.Event() for _ in range(3)]
+    with FakeUpstream(sse("one", gates[0], "two", gates[1], "three", gates[2], framing=framing)) as worker:
+        stream = client.open_stream(post(worker.url), deadline=soon, idle_s=LONG)
+        assert (stream.status, stream.headers["content-type"]) == (200, "text/event-stream")
+        pieces = stream.chunks()
+        for gate, word in zip(gates, [b"one", b"two", b"three"], strict=True):
+            assert next(pieces) == b"data: " + word + b"\n\n"
+            gate.set()
+        assert list(pieces) == []
+
+
+def test_a_finished_stream_leaves_its_connection_for_the_next(client: Client, post: Post, soon: float) -> None:
+    with FakeUpstream(openai_stream("a", "b")) as worker:
+        for _ in range(3):
+            stream = client.open_stream(post(worker.url), deadline=soon, idle_s=LONG)
+            body = b""
+            for piece in stream.chunks():
+                body += piece
+                if body.endswith(b"[DONE]\n\n"):
+                    break
+            stream.finish()
+            stream.close()
+        assert (len(worker.requests), worker.connections, worker.left) == (3, 1, 0)
+
+
+def test_finish_leaves_a_worker_that_goes_on_after_its_end_mark(client: Client, post: Post, soon: float) -> None:
+    with FakeUpstream(sse("[DONE]", "more", threading.Event())) as worker:
+        stream = client.open_stream(post(worker.url), deadline=soon, idle_s=LONG)
+        next(stream.chunks())
+        stream.finish()
+        worker.wait_left()
+
+
+def test_close_is_seen_by_the_worker_at_once(client: Client, post: Post, soon: float) -> None:
+    with FakeUpstream(sse("one", threading.Event())) as worker:
+        stream = client.open_stream(post(worker.url), deadline=soon, idle_s=LONG)
+        pieces = stream.chunks()
+        next(pieces)
+        stream.close()
+        worker.wait_left()
+        stream.close()
+
+
+def test_close_from_another_thread_ends_a_read(client: Client, post: Post, soon: float) -> None:
+    with FakeUpstream(sse("one", threading.Event())) as worker:
+        stream = client.open_stream(post(worker.url), deadline=soon, idle_s=LONG)
+        ended = threading.Event()
+
+        def read() -> None:
+            with pytest.raises(SendFailure):
+                list(stream.chunks())
+            ended.set()
+
+        pieces = threading.Thread(target=read)
+        pieces.start()
+        worker.wait_requests(1)
+        stream.close()
+        assert ended.wait(10)
+        pieces.join()
+
+
+def test_silence_is_a_timeout(client: Client, post: Post, soon: float) -> None:
+    with FakeUpstream(sse("one", threading.Event())) as worker:
+        stream = client.open_stream(post(worker.url), deadline=soon, idle_s=0.2)
+        with pytest.raises(SendFailure, match=r"silent for 0\.2 s") as caught:
+            list(stream.chunks())
+        worker.wait_left()
+    assert (caught.value.kind, caught.value.sent) == ("timeout", True)
+
+
+def test_silence_before_the_headers_is_a_timeout(client: Client, post: Post, soon: float) -> None:
+    with FakeUpstream(hang()) as worker:
+        with pytest.raises(SendFailure, match=r"silent for 0\.2 s"):
+            client.open_stream(post(worker.url), deadline=soon, idle_s=0.2)
+        worker.wait_left()
+
+
+def test_the_total_deadline_holds_while_pieces_come(client: Client, post: Post) -> None:
+    with FakeUpstream(drip()) as worker:
+        stream = client.open_stream(post(worker.url), deadline=time.monotonic() + 0.3, idle_s=LONG)
+        with pytest.raises(SendFailure, match="took too long") as caught:
+            list(stream.chunks())
+        worker.wait_left()
+    assert caught.value.kind == "timeout"
+
+
+@pytest.mark.parametrize("cut", ["rst", "close"])
+def test_a_chunked_stream_that_is_cut_says_so(cut: str, client: Client, post: Post, soon: float) -> None:
+    with FakeUpstream(sse("one", "two", cut=cut)) as worker:  # type: ignore[arg-type]
+        stream = client.open_stream(post(worker.url), deadline=soon, idle_s=LONG)
+        with pytest.raises(SendFailure) as caught:
+            list(stream.chunks())
+    assert (caught.value.kind, caught.value.sent) == ("reset", True)
+
+
+def test_gathering_is_capped_and_streaming_is_not(post: Post, soon: float) -> None:
+    client = Client(Settings(max_reply_bytes=100_000))
+    with FakeUpstream(endless()) as worker:
+        stream = client.open_stream(post(worker.url), deadline=soon, idle_s=LONG)
+        pieces = stream.chunks()
+        assert sum(len(next(pieces)) for _ in range(10)) > 100_000
+        stream.close()
+        stream = client.open_stream(post(worker.url), deadline=soon, idle_s=LONG)
+        with pytest.raises(SendFailure, match="larger than"):
+            list(stream.chunks(capped=True))
+
+
+def test_a_compressed_stream_is_read_in_small_pieces(client: Client, post: Post, soon: float) -> None:
+    with FakeUpstream(gzip_answer(b" " * 50_000_000, "text/event-stream")) as worker:
+        stream = client.open_stream(post(worker.url), deadline=soon, idle_s=LONG)
+        sizes = [len(piece) for piece in stream.chunks()]
+    assert (sum(sizes), max(sizes) <= 65_536) == (50_000_000, True)
+
+
+def test_an_error_reply_to_a_stream_is_read_whole(client: Client, post: Post, soon: float) -> None:
+    with FakeUpstream(json_answer({"error": "busy"}, 503), html_answer()) as worker:
+        stream = client.open_stream(post(worker.url), deadline=soon, idle_s=LONG)
+        assert (stream.status, stream.read_all()) == (503, b'{"error": "busy"}')
+        stream = client.open_stream(post(worker.url), deadline=soon, idle_s=LONG)
+        assert b"<!DOCTYPE html>" in stream.read_all()
+        assert worker.connections == 1
