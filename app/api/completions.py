@@ -20,7 +20,7 @@ from app.core.json_text import json_bytes
 from app.core.openai_stream import chunks
 from app.services.routing import Answer, StreamAnswer
 
-blueprint = Blueprint("completions", __name__)
+blueprint = Blueprint("rollcall-completions", __name__)
 
 _STREAM_HEADERS = [("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no")]
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")

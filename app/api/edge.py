@@ -8,7 +8,6 @@ from typing import Any
 
 from flask import Response, g, request
 from flask.sansio.scaffold import Scaffold
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.core.errors import BodyTooLarge, HostRefused, InvalidJson, WrongMediaType
 from app.core.json_input import parse_json
@@ -39,11 +38,11 @@ def read_json() -> Any:
     """The request's body. Raises BodyTooLarge, InvalidJson, or InvalidRequest naming the field with impossible text."""
     try:
         raw = request.get_data()
-    except RequestEntityTooLarge:
-        _drain()
-        raise _too_large(request.max_content_length or 0) from None
     except OSError:
         raise InvalidJson("The body could not be read to its end.") from None
+    if len(raw) == request.max_content_length:
+        _drain()
+        raise _too_large(len(raw) - 1)
     return parse_json(raw)
 
 
@@ -69,7 +68,8 @@ class _Guard:
             )
 
     def _check_body(self) -> None:
-        request.max_content_length = self._max_body_bytes
+        # one more than the cap: Werkzeug cuts a chunked body off there, and says nothing
+        request.max_content_length = self._max_body_bytes + 1
         length = request.content_length
         if length is not None and length > self._max_body_bytes:
             _drain(length)

@@ -12,7 +12,7 @@ from app.core.errors import ModelNotFound
 from app.core.json_text import json_bytes
 from app.core.selection import Pool
 
-blueprint = Blueprint("models", __name__)
+blueprint = Blueprint("rollcall-models", __name__)
 
 
 @blueprint.get("/v1/models")

@@ -41,7 +41,8 @@ def parse_json(raw: bytes) -> Any:
 def _syntax(raw: bytes, error: json.JSONDecodeError) -> str:
     if not raw.strip():
         return "The body is empty; send a JSON object."
-    return f"The body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+    fault = error.msg.removesuffix(" at")
+    return f"The body is not valid JSON: {fault} at line {error.lineno}, column {error.colno}."
 
 
 def _not_a_number(word: str) -> NoReturn:

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.errors import InvalidJson, InvalidRequest
@@ -92,6 +92,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_what_is_taken_can_be_written_and_read_again(value: Any) -> None:
     try:
@@ -103,6 +104,7 @@ def test_what_is_taken_can_be_written_and_read_again(value: Any) -> None:
     assert json.loads(json_bytes(parsed).decode()) == value
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
 def test_any_bytes_are_a_value_or_a_refusal(raw: bytes) -> None:
     with contextlib.suppress(InvalidRequest):
