@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import flask_smorest
 from flask import Request
@@ -14,6 +14,8 @@ from app.api.edge import read_json
 from app.core.errors import InvalidField
 
 MAX_SHOWN = 5
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 class Parser(FlaskParser):
@@ -29,6 +31,14 @@ class Parser(FlaskParser):
 
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
     ARGUMENTS_PARSER = Parser()
+
+    if TYPE_CHECKING:  # the library has no types: its decorators give back what they are given
+        # fmt: off
+        def route(self, rule: str, **options: Any) -> Callable[[View], View]: ...
+        def arguments(self, schema: type[Schema], **options: Any) -> Callable[[View], View]: ...
+        def response(self, status: int, schema: type[Schema], **options: Any) -> Callable[[View], View]: ...
+        def alt_response(self, status: int, **options: Any) -> Callable[[View], View]: ...
+        # fmt: on
 
 
 def load(schema: Schema, data: Any) -> Any:

@@ -1,15 +1,13 @@
-"""GET /docs: the OpenAPI document as one page of plain HTML. No script, nothing from elsewhere: it works offline."""
+"""GET /openapi.json, and GET /docs: the same as one page of plain HTML. No script, nothing from elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flask import Blueprint, render_template_string
+from flask import Blueprint, current_app, render_template_string
 
-from app.extensions import api
-
-blueprint = Blueprint("docs", __name__)
+blueprint = Blueprint("rollcall-docs", __name__)
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -32,9 +30,17 @@ td, th { text-align: left; vertical-align: top; padding: .1rem 1rem .1rem 0; } .
 """
 
 
+@blueprint.get("/openapi.json")
+def openapi() -> dict[str, Any]:
+    # the Api of our own blueprints: an application that embeds us may have others
+    api = current_app.extensions["flask-smorest"]["blp_name_to_api"]["rollcall-register"]
+    document: dict[str, Any] = api.spec.to_dict()
+    return document
+
+
 @blueprint.get("/docs")
 def docs() -> str:
-    document = api.spec.to_dict()
+    document = openapi()
     return render_template_string(
         PAGE,
         title=document["info"]["title"],

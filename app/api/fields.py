@@ -11,7 +11,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, pre_load
 
 MAX_NAME = 200
 
-_GENERAL = {
+_GENERAL: dict[str, Any] = {
     "required": "is required",
     "null": "must not be null; leave it out instead",
     "validator_failed": "has a value that is not allowed",
@@ -57,15 +57,17 @@ class Tree(fields.Dict):
     default_error_messages = {**_GENERAL, "invalid": "must be an object"}
 
 
+def _texts_only(tree: Mapping[str, Any]) -> None:
+    wrong = {name: ["must be a text"] for name, text in tree.items() if not isinstance(text, str)}
+    if wrong:
+        raise ValidationError(wrong)
+
+
 class Headers(Tree):
     """An object of texts."""
 
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        tree = super()._deserialize(value, *args, **kwargs)
-        wrong = {name: ["must be a text"] for name, text in tree.items() if not isinstance(text, str)}
-        if wrong:
-            raise ValidationError(wrong)
-        return tree
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=_texts_only, **kwargs)
 
 
 class Json(fields.Raw):
@@ -92,7 +94,7 @@ class PathOrPaths(Json):
         return value
 
 
-class Texts(fields.List):
+class Texts(fields.List[Any]):
     default_error_messages = {**_GENERAL, "invalid": "must be a list"}
 
     def __init__(self, **kwargs: Any) -> None:

@@ -11,7 +11,7 @@ from app.api.arguments import Blueprint
 from app.api.replies import HealthReply, ReadyReply, Refusal
 from app.api.runtime import rollcall
 
-blueprint = Blueprint("health", __name__, description="Is this process alive, is it ready?")
+blueprint = Blueprint("rollcall-health", __name__, description="Is this process alive, is it ready?")
 
 
 @blueprint.route("/healthz", methods=["GET"])

@@ -11,7 +11,7 @@ from app.api.runtime import rollcall
 from app.api.schemas import OfflineWords
 from app.services.masking import masked_url
 
-blueprint = Blueprint("offline", __name__, url_prefix="/api/server", description="Taking endpoints out.")
+blueprint = Blueprint("rollcall-offline", __name__, url_prefix="/api/server", description="Taking endpoints out.")
 
 
 @blueprint.route("/offline", methods=["POST"])

@@ -13,7 +13,7 @@ from app.api.runtime import rollcall
 from app.api.schemas import RegisterQuery, RegistrationWords, UpsertWords
 from app.services.registration import Registered
 
-blueprint = Blueprint("register", __name__, url_prefix="/api/server", description="Who serves which model.")
+blueprint = Blueprint("rollcall-register", __name__, url_prefix="/api/server", description="Who serves which model.")
 
 
 @blueprint.route("/register", methods=["POST"])

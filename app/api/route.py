@@ -10,7 +10,7 @@ from app.api.replies import Refusal, RouteReply
 from app.api.runtime import rollcall
 from app.api.schemas import RouteQuery
 
-blueprint = Blueprint("route", __name__, url_prefix="/api/server", description="The route, explained.")
+blueprint = Blueprint("rollcall-route", __name__, url_prefix="/api/server", description="The route, explained.")
 
 
 @blueprint.route("/route", methods=["GET"])

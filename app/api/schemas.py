@@ -25,9 +25,11 @@ from app.api.fields import (
     Tree,
     Whole,
 )
+from app.core.chat_fields import MODEL_NAME_LENGTH
+from app.core.registration import LATER_WORDS, MAX_NAME, MAX_WEIGHT
 
 _METHOD = validate.OneOf(["POST", "GET"])
-_WEIGHT = validate.Range(0, 1000)
+_WEIGHT = validate.Range(0, MAX_WEIGHT)
 _ADMIN = validate.OneOf(["enabled", "draining", "offline"])
 _STATUS = validate.OneOf(["available", "down", "unknown", "draining", "offline"])
 _POSITIVE = validate.Range(0, min_inclusive=False)
@@ -52,7 +54,7 @@ class MessagesWords(Closed):
     system = Text(validate=validate.OneOf(["inline", "separate", "first_user", "drop"]))
     roles = Headers(**_about('The endpoint\'s names of roles, like {"assistant": "model"}.'))
     item = Json(**_about("One message, with {ROLE} and {CONTENT}."))
-    shape = Text(validate=validate.OneOf(["list", "pairs", "text"]))
+    shape = Text(**_about("list (default): a list of messages."))
 
 
 class StreamWords(Closed):
@@ -64,15 +66,16 @@ class StreamWords(Closed):
     header = Headers(**_about(_HEADER))
     body = Tree(**_about("Laid over the registration's body."))
     framing = Text(**_about("How the pieces arrive: sse."))
-    mode = Text(**_about("delta: each piece continues the text."))
+    mode = Text(
+        validate=validate.OneOf(["delta", "cumulative"]),
+        **_about("delta (default): each piece continues the text; cumulative: it repeats what came before."),
+    )
     when = Condition(**_about("Only pieces for which this holds carry text."))
     delta_extract = Text(**_about("Path of the text in a piece."))
     finish_extract = Text(**_about("Path of the reason why it ended."))
     usage = Block(UsageWords)
     done = Text(**_about("The data that ends the stream, like [DONE]."))
     done_when = Condition(**_about("The piece that ends the stream."))
-    error = Condition(**_about("The piece that is a failure."))
-    error_extract = Text()
 
 
 class HealthWords(Closed):
@@ -90,11 +93,11 @@ class HealthWords(Closed):
 class RegistrationWords(Closed):
     """A registration: which endpoint serves which model, and how it wants to be asked."""
 
-    LATER = frozenset(["task", "body_type", "output", "job", "auth", "limits", "ttl_s", "preset"])
+    LATER = frozenset([*LATER_WORDS, "preset"])
 
     model_name = Text(
         required=True,
-        validate=validate.Length(1, 200, error="must have 1 to 200 characters"),
+        validate=validate.Length(1, MODEL_NAME_LENGTH, error=f"must have 1 to {MODEL_NAME_LENGTH} characters"),
         **_about("Callers ask for this name; several registrations of one name share its traffic.", example="proxyllm"),
     )
     req_url_template = Text(
@@ -113,7 +116,7 @@ class RegistrationWords(Closed):
     )
     weight = Whole(validate=_WEIGHT, **_about("Share of the traffic, 1 by default; 0 is a standby."))
     instance = Text(
-        validate=validate.Length(0, 200, error="must have at most 200 characters"),
+        validate=validate.Length(0, MAX_NAME, error=f"must have at most {MAX_NAME} characters"),
         **_about("Tells apart several registrations of one model at one URL."),
     )
     upstream_model = Text(**_about("The endpoint's own name of the model: what {MODEL_NAME} gives."))

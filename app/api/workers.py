@@ -11,7 +11,7 @@ from app.api.runtime import rollcall
 from app.api.schemas import ChangeWords, WorkersQuery
 from app.services.listing import Query
 
-blueprint = Blueprint("workers", __name__, url_prefix="/api/server", description="The fleet and its health.")
+blueprint = Blueprint("rollcall-workers", __name__, url_prefix="/api/server", description="The fleet and its health.")
 
 
 @blueprint.route("/workers", methods=["GET"])

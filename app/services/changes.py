@@ -8,7 +8,7 @@ from app.core.errors import Conflict, NotFound
 from app.core.registration import Registration
 from app.core.worker import Admin, Worker
 from app.services.masking import masked_url
-from app.storage import health, workers
+from app.storage import workers
 
 Transaction = Any
 """What Database.read() and write() give; only storage/ looks inside."""
@@ -16,11 +16,10 @@ Transaction = Any
 Outcome = Literal["created", "revived", "updated", "unchanged"]
 
 DEFAULT_WEIGHT = 1
-MAX_ID = 2**63 - 1
 
 
 def get(tx: Transaction, worker_id: int) -> Worker:
-    worker = workers.find(tx, worker_id) if worker_id <= MAX_ID else None
+    worker = workers.find(tx, worker_id)
     if worker is None:
         raise NotFound(f"There is no worker {worker_id}; GET /api/server/workers lists them.", field="id")
     return worker
@@ -53,13 +52,7 @@ def revive(tx: Transaction, found: Worker, wanted: Registration, now: float) -> 
 
 
 def set_admin(tx: Transaction, worker: Worker, admin: Admin | None, now: float) -> Worker:
-    """A worker that is enabled again is probed at once."""
-    if admin is None or admin == worker.admin:
-        return worker
-    changed = workers.set_admin(tx, worker.id, admin, now)
-    if admin == "enabled":
-        health.lower_due(tx, [worker.id], now)
-    return changed
+    return worker if admin in (None, worker.admin) else workers.set_admin(tx, worker.id, admin, now)
 
 
 def change(tx: Transaction, worker: Worker, weight: int | None, admin: Admin | None, now: float) -> Worker:

@@ -11,15 +11,6 @@ from app.core.selection import Pool
 from app.core.worker import Standing, Worker, standing
 from app.services.masking import masked_spec, masked_url
 
-_SEED_DEFAULTS: dict[str, Any] = {
-    "req_type": "POST",
-    "req_param": {},
-    "header": {},
-    "body": None,
-    "response_extract": "",
-    "is_stream": False,
-}
-
 
 def row(worker: Worker, pool: Pool | None, benched: Container[int]) -> dict[str, Any]:
     """A worker with its registration (secrets masked), standing and times (ISO 8601, UTC)."""
@@ -28,7 +19,6 @@ def row(worker: Worker, pool: Pool | None, benched: Container[int]) -> dict[str,
         "id": worker.id,
         "model_name": worker.model_name,
         "req_url_template": masked_url(worker.url),
-        **_SEED_DEFAULTS,
         **masked_spec(json.loads(worker.spec)),
         "owner": worker.owner,
         "worker_type": worker.worker_type,

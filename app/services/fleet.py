@@ -133,6 +133,8 @@ class Fleet:
 
     def _load(self) -> None:
         old = self._snapshot
+        if old is None:
+            self._database.check_schema()
         with self._database.read() as tx:
             # the revision first: rows that change meanwhile are read once too often, never once too seldom
             number = revision.current(tx)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 MASK = "***"
@@ -14,7 +14,7 @@ _SECRET_NAME = re.compile(
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _REFERENCE = re.compile(r"\$\{(?:env|secret):[^}]*\}")
 _PLACEHOLDER = re.compile(r"\{[A-Z][A-Z0-9_]*(?::[^{}]*)?\}")
-_QUERY_PAIR = re.compile(r"(?P<lead>[?&;])(?P<name>[^=&;#?]+)=(?P<value>(?:\$\{[^}]*\}|[^&#])*)")
+_QUERY_PAIR = re.compile(r"(?P<lead>[?&])(?P<name>[^=&#?]+)=(?P<value>(?:\$\{[^}]*\}|[^&#])*)")
 _USERINFO = re.compile(r"(?<=://)[^/?#@]+@")
 
 
@@ -34,7 +34,7 @@ def masked_url(url: str) -> str:
 
 def masked_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     """A registration's words (also of its `stream` and `health` blocks) as they may be shown."""
-    return {word: _MASKS.get(word, _unchanged)(value) for word, value in spec.items()}
+    return {word: _MASKS[word](value) if word in _MASKS else value for word, value in spec.items()}
 
 
 def masked_tree(node: Any, name: str = "") -> Any:
@@ -59,11 +59,7 @@ def _masked_value(name: str, value: str) -> str:
     return value if shown else MASK
 
 
-def _unchanged(value: Any) -> Any:
-    return value
-
-
-_MASKS = {
+_MASKS: dict[str, Callable[[Any], Any]] = {
     "header": _masked_headers,
     "req_url_template": masked_url,
     "req_param": masked_tree,

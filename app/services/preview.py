@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from app.core.conversation import ChatRequest, UpstreamRequest
-from app.core.dialect import build_request, compile_dialect
+from app.core.dialect import build_request, dialect_of
 from app.core.errors import RollcallError
 from app.core.registration import Registration
 from app.core.template import Secrets
@@ -28,8 +28,8 @@ def preview(wanted: Registration, secrets: Secrets) -> dict[str, Any]:
             missing.append(error.message)
         return MASK
 
-    dialect = compile_dialect(wanted.spec)
     worker = _unstored(wanted)
+    dialect = dialect_of(worker)
 
     def request(stream: bool) -> dict[str, Any]:
         return _shown(build_request(worker, _sample(wanted, stream), stream=stream, secrets=hidden), wanted)
