@@ -48,6 +48,11 @@ def due(tx: Session, now: float, limit: int) -> list[Worker]:
     return [to_worker(row) for row in rows]
 
 
+def record(tx: Session, worker_id: int, old: Health, new: Health, epoch: int) -> bool:
+    """One result; see record_all."""
+    return bool(record_all(tx, [(worker_id, old, new)], epoch))
+
+
 def record_all(tx: Session, results: Iterable[Result], epoch: int) -> set[int]:
     """Write the results of a sweep; the ids of those that were written. Only a changed verdict is a new revision.
 
