@@ -43,7 +43,7 @@ class PartSchema(Open):
     """One part of a message: a text, an image, …; its own field is named by `type`."""
 
     type = Text(required=True, validate=validate.Length(1))
-    text = Text(metadata={"description": "Required where type is text."})
+    text = fields.Raw(metadata={"type": "string", "description": "Required where type is text."})
 
     @validates_schema
     def has_its_text(self, data: Mapping[str, Any], **_: Any) -> None:

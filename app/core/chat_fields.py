@@ -42,7 +42,7 @@ def missing(field: str, wanted: str) -> InvalidRequest:
 def check_options(body: Mapping[str, Any]) -> None:
     """Every option that OpenAI documents, in either shape; null is as good as absent, unknown ones may be anything."""
     for name, value in body.items():
-        if value is not None and (check := _OPTIONS.get(name)) is not None:
+        if value is not None and (check := OPTIONS.get(name)) is not None:
             check(name, value)
 
 
@@ -100,7 +100,7 @@ check_text = _typed("a string", str)
 check_objects = _list_of(_object, "a list of objects")
 _choice = _typed("a string or an object", str, dict)
 
-_OPTIONS: dict[str, Check] = {
+OPTIONS: dict[str, Check] = {
     "stream": _flag,
     "stream_options": _stream_options,
     "temperature": _number(0, 2),

@@ -40,7 +40,7 @@ def _check_message(field: str, message: Any) -> None:
         _check_parts(f"{field}.content", content)
     elif not isinstance(content, str) and (content is not None or not _may_be_silent(role, message)):
         raise refused(f"{field}.content", "a string or a list of parts", content)
-    if len(message) > 2:
+    if len(message) > 2 or content is None:
         _check_extras(field, message)
 
 
