@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 from rich.measure import Measurement
-from rich.segment import Segments
+from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
@@ -55,9 +55,9 @@ def _show_narrow(screen: Console, columns: Sequence[Column], rows: Sequence[Sequ
     short = [place for place, column in enumerate(columns) if not column.long]
     table = _table([columns[place] for place in short], [[row[place] for place in short] for row in rows])
     head, *lines = screen.render_lines(table, pad=False)
-    screen.print(Segments(head))
+    screen.print(Segments([*head, Segment.line()]), end="")
     for line, row in zip(lines, rows, strict=True):
-        screen.print(Segments(line))
+        screen.print(Segments([*line, Segment.line()]), end="")
         for column, cell in zip(columns, row, strict=True):
             if column.long and (text := _text(cell)).plain:
                 screen.print(Text(_INDENT) + text, soft_wrap=True)

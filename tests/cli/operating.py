@@ -19,11 +19,9 @@ Manage = Callable[..., Result]
 
 def clean_environment(**more: str) -> dict[str, str]:
     """This process's environment without any of Rollcall's settings."""
-    unwanted = ("DATABASE_URL", "PORT", "COLUMNS", "FLASK_APP", "MAKELEVEL", "MAKEFLAGS")
-    kept = {
-        name: text for name, text in os.environ.items() if not name.startswith("ROLLCALL_") and name not in unwanted
-    }
-    return kept | more
+    unwanted = {"DATABASE_URL", "PORT", "COLUMNS", "FLASK_APP", "MAKELEVEL", "MAKEFLAGS"}
+    names = [name for name in os.environ if not name.startswith("ROLLCALL_") and name not in unwanted]
+    return {name: os.environ[name] for name in names} | more
 
 
 def run_manage(
@@ -61,7 +59,7 @@ def registration(port: int = 9, **words: Any) -> dict[str, Any]:
     return {
         "model_name": "m",
         "req_url_template": f"http://127.0.0.1:{port}/generate",
-        "body": {"input": "{USER_PROMPT}"},
+        "body": {"messages": "{MESSAGES}"},
         "response_extract": "text",
         **words,
     }

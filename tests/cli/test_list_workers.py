@@ -74,7 +74,7 @@ def test_json_is_what_the_api_shows(manage: Manage) -> None:
     assert row["model_name"] == "m"
     assert row["req_url_template"] == URL
     assert (row["weight"], row["admin"], row["probe"], row["status"]) == (2, "enabled", "unknown", "unknown")
-    assert row["body"] == {"input": "{USER_PROMPT}"}
+    assert row["body"] == {"messages": "{MESSAGES}"}
     assert "hush" not in json.dumps(row)
 
 

@@ -28,13 +28,13 @@ def test_from_a_file(manage: Manage, tmp_path: Path) -> None:
 
 def test_from_flags(manage: Manage) -> None:
     flags = [
-        *("--model", "m", "--url", URL, "--method", "POST", "--body", '{"input": "{USER_PROMPT}"}'),
+        *("--model", "m", "--url", URL, "--method", "POST", "--body", '{"messages": "{MESSAGES}"}'),
         *("--header", "X-Team: red: blue", "--param", "v=1=2", "--extract", "a.b", "--weight", "4"),
         *("--instance", "one", "--upstream-model", "big", "--owner", "me"),
     ]
     shown = json.loads(done(manage("register", *flags, "--dry-run")))
     assert shown["request"]["url"] == URL + "?v=1%3D2"
-    assert shown["request"]["body"] == {"input": "Who are you?"}
+    assert shown["request"]["body"] == {"messages": [{"role": "user", "content": "Who are you?"}]}
     done(manage("register", *flags))
     found = row(manage)
     assert (found["weight"], found["instance"], found["upstream_model"], found["owner"]) == (4, "one", "big", "me")
@@ -61,9 +61,10 @@ def test_the_same_identity_again_is_refused_and_update_changes_it(manage: Manage
 
 
 def test_notes_go_to_stderr(manage: Manage) -> None:
-    result = manage("register", "--file", "-", stdin=json.dumps(registration()))
-    assert result.exit_code == 0
-    assert result.stdout.count("\n") == 1
+    raw = registration(body={"input": "{USER_PROMPT}"})
+    result = manage("register", "--file", "-", stdin=json.dumps(raw))
+    assert (result.exit_code, result.stdout) == (0, f"Worker 1 (m at {URL}): created.\n")
+    assert result.stderr.startswith("Note: conversation not carried")
 
 
 @pytest.mark.parametrize(
