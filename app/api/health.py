@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from app.api.arguments import Blueprint
-from app.api.replies import HealthReply, ReadyReply, Refusal
+from app.api.chat_schemas import SeedErrorSchema
+from app.api.replies import HealthReply, ReadyReply
 from app.api.runtime import rollcall
 
 blueprint = Blueprint("rollcall-health", __name__, description="Is this process alive, is it ready?")
@@ -23,7 +24,7 @@ def healthz() -> dict[str, Any]:
 
 @blueprint.route("/readyz", methods=["GET"])
 @blueprint.response(200, ReadyReply)
-@blueprint.alt_response(503, schema=Refusal, description="No snapshot of the fleet yet.")
+@blueprint.alt_response(503, schema=SeedErrorSchema, description="No snapshot of the fleet yet.")
 def readyz() -> dict[str, Any]:
     """Ready for completions."""
     snapshot = rollcall().fleet.snapshot()

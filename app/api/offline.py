@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.api.arguments import Blueprint
-from app.api.replies import OfflineReply, Refusal
+from app.api.chat_schemas import SeedErrorSchema
+from app.api.replies import OfflineReply
 from app.api.runtime import rollcall
 from app.api.schemas import OfflineWords
 from app.services.masking import masked_url
@@ -17,7 +18,7 @@ blueprint = Blueprint("rollcall-offline", __name__, url_prefix="/api/server", de
 @blueprint.route("/offline", methods=["POST"])
 @blueprint.arguments(OfflineWords)
 @blueprint.response(200, OfflineReply)
-@blueprint.alt_response(404, schema=Refusal, description="No such worker.")
+@blueprint.alt_response(404, schema=SeedErrorSchema, description="No such worker.")
 def offline(words: Mapping[str, Any]) -> dict[str, Any]:
     """Take workers out of selection, by `id` or by `model_name` and `req_url_template`. Their history stays."""
     done = rollcall().registry.offline(**words)

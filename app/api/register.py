@@ -8,7 +8,8 @@ from typing import Any
 from flask import Response, jsonify
 
 from app.api.arguments import Blueprint
-from app.api.replies import PreviewReply, Refusal, RegisteredReply
+from app.api.chat_schemas import SeedErrorSchema
+from app.api.replies import PreviewReply, RegisteredReply
 from app.api.runtime import rollcall
 from app.api.schemas import RegisterQuery, RegistrationWords, UpsertWords
 from app.services.registration import Registered
@@ -20,7 +21,7 @@ blueprint = Blueprint("rollcall-register", __name__, url_prefix="/api/server", d
 @blueprint.arguments(RegisterQuery, location="query")
 @blueprint.arguments(RegistrationWords)
 @blueprint.response(200, RegisteredReply)
-@blueprint.alt_response(409, schema=Refusal, description="This model, URL and instance are registered already.")
+@blueprint.alt_response(409, schema=SeedErrorSchema, description="This model, URL and instance are registered already.")
 def register(query: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any] | Response:
     """Register an endpoint, or bring back one that was taken offline.
 

@@ -84,16 +84,6 @@ class RouteReply(Schema):
     data = fields.List(fields.Nested(RouteRow))
 
 
-class Refusal(Schema):
-    """Every error of the management routes."""
-
-    success = fields.Constant(False, metadata={"type": "boolean"})
-    msg = fields.String(metadata={"description": "What is wrong and what to do, in one sentence."})
-    code = fields.String()
-    field = fields.String(allow_none=True)
-    request_id = fields.String()
-
-
 class HealthReply(Schema):
     status = fields.String(metadata={"example": "ok"})
 

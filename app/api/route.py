@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.api.arguments import Blueprint
-from app.api.replies import Refusal, RouteReply
+from app.api.chat_schemas import SeedErrorSchema
+from app.api.replies import RouteReply
 from app.api.runtime import rollcall
 from app.api.schemas import RouteQuery
 
@@ -16,7 +17,7 @@ blueprint = Blueprint("rollcall-route", __name__, url_prefix="/api/server", desc
 @blueprint.route("/route", methods=["GET"])
 @blueprint.arguments(RouteQuery, location="query")
 @blueprint.response(200, RouteReply)
-@blueprint.alt_response(404, schema=Refusal, description="No worker is registered for this model.")
+@blueprint.alt_response(404, schema=SeedErrorSchema, description="No worker is registered for this model.")
 def route(query: Mapping[str, Any]) -> dict[str, Any]:
     """For each worker of a model, as this process sees it now: may it get traffic, why not, and its share."""
     return {"model_name": query["model_name"], "data": rollcall().registry.route(query["model_name"])}

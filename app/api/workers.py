@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.api.arguments import Blueprint
-from app.api.replies import Done, Refusal, WorkerReply, WorkersReply
+from app.api.chat_schemas import SeedErrorSchema
+from app.api.replies import Done, WorkerReply, WorkersReply
 from app.api.runtime import rollcall
 from app.api.schemas import ChangeWords, WorkersQuery
 from app.services.listing import Query
@@ -25,7 +26,7 @@ def workers(query: Mapping[str, Any]) -> dict[str, Any]:
 
 @blueprint.route("/workers/<int:worker_id>", methods=["GET"])
 @blueprint.response(200, WorkerReply)
-@blueprint.alt_response(404, schema=Refusal, description="No such worker.")
+@blueprint.alt_response(404, schema=SeedErrorSchema, description="No such worker.")
 def worker(worker_id: int) -> dict[str, Any]:
     """One worker."""
     return {"data": rollcall().registry.get(worker_id)}
@@ -34,7 +35,7 @@ def worker(worker_id: int) -> dict[str, Any]:
 @blueprint.route("/workers/<int:worker_id>", methods=["PATCH"])
 @blueprint.arguments(ChangeWords)
 @blueprint.response(200, WorkerReply)
-@blueprint.alt_response(404, schema=Refusal, description="No such worker.")
+@blueprint.alt_response(404, schema=SeedErrorSchema, description="No such worker.")
 def change(words: Mapping[str, Any], worker_id: int) -> dict[str, Any]:
     """Change the weight or the admin state: enabled, draining or offline."""
     return {"data": rollcall().registry.change(worker_id, **words)}
@@ -42,7 +43,7 @@ def change(words: Mapping[str, Any], worker_id: int) -> dict[str, Any]:
 
 @blueprint.route("/workers/<int:worker_id>", methods=["DELETE"])
 @blueprint.response(200, Done)
-@blueprint.alt_response(404, schema=Refusal, description="No such worker.")
+@blueprint.alt_response(404, schema=SeedErrorSchema, description="No such worker.")
 def remove(worker_id: int) -> dict[str, Any]:
     """Delete a worker for good, with its history."""
     rollcall().registry.remove(worker_id)

@@ -81,8 +81,8 @@ def refused(answer: TestResponse, status: int, field: str | None = None) -> str:
     assert answer.status_code == status, answer.json
     body = answer.json
     assert body["success"] is False
-    assert body["request_id"] == answer.headers["X-Request-Id"]
+    assert body["error"]["request_id"] == answer.headers["X-Request-Id"]
     if field is not None:
-        assert body["field"] == field, body
+        assert body["error"]["field"] == field, body
     message: str = body["msg"]
     return message
