@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, g, request
@@ -14,6 +15,8 @@ from app.core.json_input import parse_json
 from app.settings import Settings
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+JSON = "application/json"
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
 OPEN_TO_EVERY_HOST = ("/healthz", "/readyz")
 DRAIN_BYTES = 16_000_000
 
@@ -29,7 +32,7 @@ def request_id() -> str:
     """The caller's X-Request-Id where it is one, else an id of our own; the same for the whole request."""
     known: str | None = g.get("request_id")
     if known is None:
-        sent = request.headers.get("X-Request-Id", "")
+        sent = request.environ.get("HTTP_X_REQUEST_ID", "")
         known = g.request_id = sent if REQUEST_ID.fullmatch(sent) else os.urandom(16).hex()
     return known
 
@@ -54,10 +57,11 @@ class _Guard:
 
     def check(self) -> None:
         request_id()
-        if not self._any_host and request.path not in OPEN_TO_EVERY_HOST:
-            self._check_host(request.environ.get("HTTP_HOST", ""))
-        if request.method in ("POST", "PUT", "PATCH", "DELETE") and request.routing_exception is None:
-            self._check_body()
+        environ = request.environ  # once: each look through Flask's proxy costs
+        if not self._any_host and environ.get("PATH_INFO") not in OPEN_TO_EVERY_HOST:
+            self._check_host(environ.get("HTTP_HOST", ""))
+        if environ["REQUEST_METHOD"] in WRITES and request.routing_exception is None:
+            self._check_body(environ)
 
     def _check_host(self, host: str) -> None:
         name, colon, port = host.rpartition(":")
@@ -67,24 +71,24 @@ class _Guard:
                 f"This server does not answer to the Host {host[:100]!r}; add it to ROLLCALL_ALLOWED_HOSTS to allow it."
             )
 
-    def _check_body(self) -> None:
+    def _check_body(self, environ: Mapping[str, Any]) -> None:
         # one more than the cap: Werkzeug cuts a chunked body off there, and says nothing
         request.max_content_length = self._max_body_bytes + 1
         length = request.content_length
         if length is not None and length > self._max_body_bytes:
             _drain(length)
             raise _too_large(self._max_body_bytes)
-        bare = not length and "HTTP_TRANSFER_ENCODING" not in request.environ
-        if not (bare and request.method == "DELETE"):
-            _check_media_type()
+        bare = not length and "HTTP_TRANSFER_ENCODING" not in environ
+        if not (bare and environ["REQUEST_METHOD"] == "DELETE"):
+            _check_media_type(environ)
 
 
-def _check_media_type() -> None:
+def _check_media_type(environ: Mapping[str, Any]) -> None:
     """Also of writes without a body, so that no web page can send any without a preflight."""
-    if request.mimetype != "application/json":
+    if environ.get("CONTENT_TYPE") != JSON and request.mimetype != JSON:
         sent = f"not {request.mimetype[:100]}" if request.mimetype else "and names none"
-        raise WrongMediaType(f"The request needs the header Content-Type: application/json, {sent}.")
-    coding = request.environ.get("HTTP_CONTENT_ENCODING", "identity")
+        raise WrongMediaType(f"The request needs the header Content-Type: {JSON}, {sent}.")
+    coding = environ.get("HTTP_CONTENT_ENCODING", "identity")
     if coding != "identity":
         raise WrongMediaType(f"The body must not be compressed (Content-Encoding: {coding[:100]}).")
 
