@@ -80,6 +80,13 @@ class Checker:
 
     def tick(self) -> None:
         """One step; raises StorageUnavailable. Slow probes are never waited for."""
+        try:
+            self._step()
+        except Exception:
+            self._leadership.look_afresh()
+            raise
+
+    def _step(self) -> None:
         self._ask_for_benched()
         self._write()
         with self._database.read() as tx:
@@ -136,7 +143,6 @@ class Checker:
                 self.tick()
             except Exception as error:
                 failures += 1
-                self._leadership.look_afresh()
                 if failures == 1:
                     _complain(error)
             else:
