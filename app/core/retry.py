@@ -27,9 +27,9 @@ LONGEST_RETRY_AFTER_S: Final = 300.0
 class Failure:
     """One attempt that gave no answer.
 
-    `message` is what the worker said ("status", "fault") or what happened (other kinds); it may be empty.
-    `sent`: the worker may have seen the whole request. `retry_matched`: the registration's `retry_when` holds.
-    `error` is set for kind "config", a worker whose request could not even be made.
+    `message` is what the worker said ("status", "fault") or a clause that says what happened; where it is a whole
+    sentence it begins with "The worker". `sent`: the worker may have seen the whole request. `retry_matched`: the
+    registration's `retry_when` holds. `code`: the error's, where the kind is "config", a request that cannot be made.
     """
 
     worker_id: int
@@ -39,7 +39,7 @@ class Failure:
     status: int | None = None
     retry_after_s: float | None = None
     retry_matched: bool = False
-    error: RollcallError | None = None
+    code: str | None = None
 
 
 def may_fail_over(failure: Failure, earlier: Sequence[Failure], opted: Container[str]) -> bool:
@@ -73,8 +73,6 @@ def verdict(failures: Sequence[Failure]) -> RollcallError:
 
 def _error(final: Failure, sentence: str) -> RollcallError:
     status = final.status
-    if final.error is not None:
-        return final.error
     if final.kind == "timeout" or status == 504:
         return UpstreamTimeout(sentence)
     if status in BACKPRESSURE:
@@ -84,28 +82,33 @@ def _error(final: Failure, sentence: str) -> RollcallError:
     if status in CREDENTIALS:
         return UpstreamError(sentence, code="upstream_auth_error")
     if status is not None and 400 <= status < 500 and not final.retry_matched:
-        return UpstreamRejected(final.message or sentence, status=status)
-    return UpstreamError(sentence)
+        return UpstreamRejected(sentence if _says_nothing(final) else final.message, status=status)
+    return UpstreamError(sentence, code=final.code)
 
 
 def _sentence(final: Failure, attempts: int) -> str:
-    said = f": {final.message}" if final.message else ""
-    if final.status in CREDENTIALS:
-        what = f"refused the credentials of its registration (HTTP {final.status})"
-    elif final.status is not None and final.status < 400 and final.kind == "status":
-        what = (
-            f"answered with a redirect (HTTP {final.status}), which is not followed: register the address it leads to"
-        )
-    elif final.kind == "status":
-        what = f"answered HTTP {final.status}{said}"
-    elif final.kind == "fault":
-        what = f"gave no usable answer{said}"
-    elif final.sent:
-        what = f"failed after the request was sent{said}"
-    else:
-        what = f"could not be asked{said}"
     asked = f" ({attempts} workers were asked)" if attempts > 1 else ""
-    return f"Worker {final.worker_id} {what}{asked}."
+    return f"Worker {final.worker_id}{_what_happened(final)}{asked}."
+
+
+def _what_happened(final: Failure) -> str:
+    said, status = final.message.rstrip("."), final.status
+    if status in CREDENTIALS:
+        return f" refused the credentials of its registration (HTTP {status})"
+    if status is not None and status < 400:
+        return f" answered with a redirect (HTTP {status}), which is not followed: register the address it leads to"
+    if status is not None:
+        return f" answered {said}" if _says_nothing(final) else f" answered HTTP {status}: {said}"
+    if said.startswith("The worker"):
+        return said.removeprefix("The worker")
+    if final.kind == "fault":
+        return f" failed: {said}" if said else " failed without a message"
+    return f" failed after the request was sent: {said}" if final.sent else f" could not be asked: {said}"
+
+
+def _says_nothing(final: Failure) -> bool:
+    """Its message only repeats the status."""
+    return final.message.startswith(f"HTTP {final.status} ")
 
 
 def retry_after_s(value: str | None, now: float) -> float | None:

@@ -17,8 +17,6 @@ from app.upstream.reply import UpstreamReply, UpstreamStream
 __all__ = ["Client", "SendFailure", "UpstreamReply", "UpstreamStream"]
 
 NEVER = Retry(False, redirect=False)
-# Ours to set: a registration that names them would break the framing of its own requests.
-OURS = frozenset({"content-length", "transfer-encoding", "connection"})
 TOO_LONG = "no answer within the time allowed"
 
 
@@ -79,9 +77,6 @@ class Client:
         return UpstreamStream(response, deadline, idle_s, self._cap)
 
     def _headers(self, named: Mapping[str, str]) -> dict[str, str]:
-        kept = {name: value for name, value in named.items() if name.lower() not in OURS}
-        present = {name.lower() for name in kept}
-        for name, value in self._defaults.items():
-            if name not in present:
-                kept[name] = value
-        return kept
+        present = {name.lower() for name in named}
+        missing = {name: value for name, value in self._defaults.items() if name not in present}
+        return {**named, **missing}

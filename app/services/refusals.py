@@ -1,0 +1,48 @@
+"""Why no worker is asked at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Iterable
+from difflib import get_close_matches
+from itertools import islice
+
+from app.core.errors import ModelNotFound, NoWorkerAvailable, UnsupportedByWorker
+from app.core.selection import Pool
+from app.core.worker import standing
+
+RETRY_AFTER_S = 2.0
+# Comparing names is slow, and anyone may send a name that nobody knows.
+COMPARED = 200
+SHOWN = 80
+
+
+def unknown_model(name: str, known: Iterable[str]) -> ModelNotFound:
+    shown = name if len(name) <= SHOWN else name[:SHOWN] + "…"
+    near = get_close_matches(name[:SHOWN], _alike(name, known))
+    hint = f"did you mean {' or '.join(near)}?" if near else "GET /v1/models lists the known ones."
+    joint = "; " if near else ". "
+    return ModelNotFound(f"The model {shown!r} is not registered{joint}{hint}", field="model")
+
+
+def _alike(name: str, known: Iterable[str]) -> list[str]:
+    """A bounded choice of names that begin alike; of a small fleet all."""
+    names = list(islice(known, 100 * COMPARED))
+    if len(names) > COMPARED:
+        start = name[:2].lower()
+        names = [each for each in names if each[:2].lower() == start]
+    return names[:COMPARED]
+
+
+def cannot_carry(model: str, field: str) -> UnsupportedByWorker:
+    message = f"No available worker of {model!r} can carry {field!r}; leave it out, or use a model whose workers can."
+    return UnsupportedByWorker(message, field=field)
+
+
+def none_available(pool: Pool, benched: Container[int]) -> NoWorkerAvailable:
+    counts = Counter(standing(worker, benched=worker.id in benched).status for worker in pool.workers)
+    why = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    message = f"No worker of {pool.model_name!r} may get traffic now ({why}); try again in a moment."
+    error = NoWorkerAvailable(message, retry_after_s=RETRY_AFTER_S)
+    error.attempts = 0
+    return error
