@@ -43,11 +43,7 @@ def _frame(body: JsonObject) -> bytes:
 
 
 class _ChunkStream:
-    """`_open` holds the choices that were heard of, `_over` those whose finish was sent.
-
-    A finish is held back until the choice says nothing more: some workers repeat it on every chunk, and clients
-    stop reading at the first.
-    """
+    """`_open` holds the choices that were heard of, `_over` those whose finish was sent."""
 
     def __init__(self, request: ChatRequest, reply_id: str, created: int) -> None:
         self._request = request
@@ -55,7 +51,6 @@ class _ChunkStream:
         self._named = False
         self._open: set[int] = set()
         self._over: set[int] = set()
-        self._held: dict[int, dict[str, Any]] = {}
         self._finish: str | None = None
         self._usage: Usage | None = None
         self._characters = 0
@@ -91,13 +86,10 @@ class _ChunkStream:
     def _pass_on(self, chunk: JsonObject) -> bytes:
         raw = chunk.get("choices")
         found = [choice for choice in raw if isinstance(choice, dict)] if isinstance(raw, list) else []
-        if not found and chunk.get("usage"):
-            return b""
-        body = {**chunk, **self._head, "choices": [self._choice(*numbered) for numbered in enumerate(found)]}
-        body.pop("usage", None)
-        return self._hold(body) if len(found) == 1 else _frame(body)
+        choices = [self._choice(raw, position) for position, raw in enumerate(found)]
+        return _frame({**chunk, **self._head, "choices": choices})
 
-    def _choice(self, position: int, raw: JsonObject) -> dict[str, Any]:
+    def _choice(self, raw: JsonObject, position: int) -> dict[str, Any]:
         index, delta, finish = raw.get("index"), raw.get("delta"), raw.get("finish_reason")
         if type(index) is not int:
             index = position
@@ -111,25 +103,9 @@ class _ChunkStream:
             return {**raw, "index": index, "delta": delta, "finish_reason": finish_reason(finish)}
         return {**raw, "index": index, "delta": delta, "finish_reason": None}
 
-    def _hold(self, body: dict[str, Any]) -> bytes:
-        """Sends `body` unless it carries a finish, after the chunk that was held for the same choice."""
-        choice = body["choices"][0]
-        before = self._held.pop(choice["index"], None)
-        if before is not None and choice["finish_reason"] is None:
-            choice["finish_reason"] = before["choices"][0]["finish_reason"]
-        if before is not None:
-            before["choices"][0]["finish_reason"] = None
-        released = _frame(before) if before is not None else b""
-        if choice["finish_reason"] is None:
-            return released + _frame(body)
-        self._held[choice["index"]] = body
-        return released
-
     def end(self) -> bytes:
-        """What is still missing: held chunks, a finish for every choice, the usage."""
-        frames = [_frame(body) for body in self._held.values()]
-        if not self._open:
-            frames.append(self._role())
+        """What is still missing: a role, a finish for every choice, the usage."""
+        frames = [] if self._open else [self._role()]
         for index in sorted(self._open - self._over):
             frames.append(self._chunk(index, {}, finish_reason(self._finish)))
         options = self._request.body.get("stream_options") or {}

@@ -129,30 +129,10 @@ def test_tool_calls_pass() -> None:
     assert deltas(found) == [({"tool_calls": [call], "role": "assistant"}, None), ({}, "tool_calls")]
 
 
-def test_a_finish_on_every_chunk_is_sent_once_at_the_end() -> None:
-    found = frames([chunk({"content": "a"}, "stop"), chunk({"content": "b"}, "stop"), Event(finish="stop")])
-    assert deltas(found) == [({"content": "a", "role": "assistant"}, None), ({"content": "b"}, "stop")]
-
-
-def test_an_empty_chunk_after_the_finish_does_not_lose_it() -> None:
-    found = frames([chunk({"content": "a"}), chunk({}, "length"), chunk({}, None), Event(finish="length")])
-    assert [finish for _, finish in deltas(found)] == [None, None, "length"]
-
-
 @pytest.mark.parametrize("null", [None, "null", ""])
 def test_words_for_not_finished_yet(null: Any) -> None:
     found = frames([chunk({"content": "a"}, null), Event(finish="MAX_TOKENS")])
     assert [finish for _, finish in deltas(found)] == [None, "length"]
-
-
-def test_usage_chunks_of_a_worker_are_replaced_by_ours() -> None:
-    counts = {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}
-    last = chunk({}, "stop", usage=counts)
-    extra = Event(usage=Usage(3, 1, counts), chunk={"id": "w-1", "choices": [], "usage": counts})
-    assert [frame for frame in frames([chunk({"content": "a"}), last, extra]) if "usage" in frame] == []
-    found = frames([chunk({"content": "a"}), last, extra], ASKS_USAGE)
-    assert [frame["usage"] for frame in found if "usage" in frame] == [counts]
-    assert found[-2]["choices"] == []
 
 
 def test_chunks_without_choices_that_say_something_else_pass() -> None:
@@ -164,10 +144,18 @@ def test_chunks_without_choices_that_say_something_else_pass() -> None:
 
 def test_several_choices_each_get_their_finish() -> None:
     both = [{"index": 0, "delta": {"content": "a"}}, {"index": 1, "delta": {"content": "x"}}]
-    events = [Event("a", chunk={"choices": both}), chunk({}, "stop", 0), chunk({"content": "y"}, None, 1)]
-    found = frames([*events, Event(finish="length")])
+    others = {"choices": [{"index": 1, "delta": {}, "finish_reason": "MAX_TOKENS"}]}
+    found = frames([Event("a", chunk={"choices": both}), Event(finish="end_turn", chunk=others)])
+    assert [(c["index"], c["delta"].get("role")) for c in found[0]["choices"]] == [(0, "assistant"), (1, "assistant")]
     ends = [(c["index"], c["finish_reason"]) for f in found[:-1] for c in f["choices"] if c["finish_reason"]]
-    assert ends == [(0, "stop"), (1, "length")]
+    assert sorted(ends) == [(0, "stop"), (1, "length")]
+
+
+def test_a_choice_that_never_finished_gets_a_finish() -> None:
+    both = [{"index": 0, "delta": {"content": "a"}}, {"index": 1, "delta": {"content": "x"}}]
+    found = frames([Event("a", chunk={"choices": both}), Event(finish="length")])
+    ends = [(c["index"], c["finish_reason"]) for f in found[:-1] for c in f["choices"] if c["finish_reason"]]
+    assert ends == [(0, "length"), (1, "length")]
 
 
 @pytest.mark.parametrize(
