@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import flask_smorest
 from flask import Blueprint, current_app, render_template_string
+
+from app.api.chat_schemas import SeedErrorSchema
 
 blueprint = Blueprint("rollcall-docs", __name__)
 
 METHODS = ("get", "post", "put", "patch", "delete")
+DEEPEST = 3
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{{ title }} API</title><style>
@@ -28,6 +32,11 @@ td, th { text-align: left; vertical-align: top; padding: .1rem 1rem .1rem 0; } .
 </section>{% endfor %}
 <p>* required</p></body></html>
 """
+
+
+class Api(flask_smorest.Api):  # type: ignore[misc]
+    ERROR_SCHEMA = SeedErrorSchema
+    """The document promises our own errors, not flask-smorest's."""
 
 
 @blueprint.get("/openapi.json")
@@ -84,10 +93,14 @@ def _body_rows(document: Mapping[str, Any], body: Mapping[str, Any]) -> Iterator
 
 def _schema_rows(document: Mapping[str, Any], schema: Mapping[str, Any], prefix: str = "") -> Iterator[dict[str, Any]]:
     schema = _resolved(document, schema)
+    for one in schema.get("oneOf", ()):
+        yield from _schema_rows(document, one, prefix)
     for name, part in schema.get("properties", {}).items():
         part = _resolved(document, part)
         yield _row(prefix + name, part, name in schema.get("required", ()))
-        yield from _schema_rows(document, part, f"{prefix}{name}.")
+        if prefix.count(".") < DEEPEST:
+            mark = "[]" if "items" in part else ""
+            yield from _schema_rows(document, part.get("items", part), f"{prefix}{name}{mark}.")
 
 
 def _row(name: str, part: Mapping[str, Any], required: bool) -> dict[str, Any]:

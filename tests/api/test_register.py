@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from app.api.schemas import UpsertWords
 from tests.api.management import REGISTER, URL, Api, management, refused, registration
 
 
@@ -307,3 +310,41 @@ def test_no_secret_is_ever_shown(light: Api, monkeypatch: pytest.MonkeyPatch) ->
     for answer in answers:
         assert canary.encode() not in answer.data
     assert b"${env:ALLOWED_KEY}" in answers[0].data
+
+
+_TEXTS = st.text(max_size=12) | st.sampled_from(
+    ["{USER_PROMPT}", "{MESSAGES}", "{A", "${env:ALLOWED_K}", "a[].b", "\x00"]
+)
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | _TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+_NAMES = [
+    *UpsertWords().fields,
+    *(
+        f"{block}.{name}"
+        for block in ("stream", "health", "messages")
+        for name in UpsertWords().fields[block].schema.fields
+    ),
+]
+
+
+@settings(
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(changes=st.dictionaries(st.sampled_from(_NAMES), _JSON, max_size=3))
+def test_whatever_is_sent_gets_an_honest_answer(light: Api, changes: dict[str, Any]) -> None:
+    words = registration()
+    for name, value in changes.items():
+        block, _, inner = name.rpartition(".")
+        if block and isinstance(words.get(block, {}), dict):
+            words[block] = {**words.get(block, {}), inner: value}
+        else:
+            words[name] = value
+    answer = light.put(REGISTER, words)
+    assert answer.status_code in (200, 400, 422), (words, answer.json)
+    if answer.status_code == 200:
+        dry = light.send("POST", REGISTER + "?dry_run=true", json={k: v for k, v in words.items() if k != "admin"})
+        assert dry.status_code in (200, 400), (words, dry.json)
+        assert light.delete(f"/api/server/workers/{answer.json['id']}").status_code == 200
