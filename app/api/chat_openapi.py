@@ -6,6 +6,7 @@ from typing import Any
 
 from apispec import APISpec
 from marshmallow import Schema
+from werkzeug.routing import Map, Rule
 
 from app.api.chat_schemas import (
     ChatReplySchema,
@@ -48,16 +49,20 @@ _HEADERS = {
 
 
 def document(spec: APISpec) -> None:
-    """Adds the routes and their schemas."""
+    """Adds the routes and their schemas. `spec` is flask-smorest's, which reads paths from Werkzeug's rules."""
     for name, schema in _COMPONENTS.items():
         spec.components.schema(name, schema=schema)
     for prefix in ("/v1", "/api/v1"):
-        spec.path(f"{prefix}/chat/completions", operations={"post": _complete()})
-        spec.path(f"{prefix}/models", operations={"get": _read("ModelList", "Every model that may be asked.")})
-        spec.path(
-            f"{prefix}/models/{{name}}",
-            operations={"get": _read("Model", "One model. Its name may contain slashes.", "name")},
-        )
+        _add(spec, f"{prefix}/chat/completions", "post", _complete())
+        _add(spec, f"{prefix}/models", "get", _read("ModelList", "Every model that may be asked.", "503"))
+        name = "One model. Its name may contain slashes."
+        _add(spec, f"{prefix}/models/<path:name>", "get", _read("Model", name, "404", "503"))
+
+
+def _add(spec: APISpec, route: str, method: str, operation: dict[str, Any]) -> None:
+    rule = Rule(route)
+    Map([rule])  # only a bound rule knows its parameters
+    spec.path(rule=rule, operations={method: operation})
 
 
 def _complete() -> dict[str, Any]:
@@ -77,16 +82,13 @@ def _complete() -> dict[str, Any]:
     }
 
 
-def _read(component: str, summary: str, *parameters: str) -> dict[str, Any]:
+def _read(component: str, summary: str, *errors: str) -> dict[str, Any]:
     return {
         "tags": ["models"],
         "summary": summary,
-        "parameters": [
-            {"in": "path", "name": name, "required": True, "schema": {"type": "string"}} for name in parameters
-        ],
         "responses": {
             "200": {"description": "OpenAI's object.", "content": _json(component)},
-            **{status: _error(_ERRORS[status]) for status in ("404", "503") if parameters or status != "404"},
+            **{status: _error(_ERRORS[status]) for status in errors},
         },
     }
 

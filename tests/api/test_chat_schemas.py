@@ -6,8 +6,8 @@ import copy
 from typing import Any
 
 import pytest
-from apispec import APISpec
-from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask
+from flask_smorest import Api
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError
@@ -122,13 +122,16 @@ def test_a_reply_that_is_none_is_seen() -> None:
 
 @pytest.mark.parametrize("version", ["3.0.3", "3.1.0"])
 def test_the_document_holds_every_route_and_no_loose_reference(version: str) -> None:
-    spec = APISpec("Rollcall", "0", version, plugins=[MarshmallowPlugin()])
-    document(spec)
-    found = spec.to_dict()
+    app = Flask("document")
+    api = Api(app, spec_kwargs={"title": "Rollcall", "version": "0", "openapi_version": version})
+    document(api.spec)
+    found = api.spec.to_dict()
     for prefix in ("/v1", "/api/v1"):
         assert "post" in found["paths"][f"{prefix}/chat/completions"]
         assert "get" in found["paths"][f"{prefix}/models"]
-        assert "get" in found["paths"][f"{prefix}/models/{{name}}"]
+        one = found["paths"][f"{prefix}/models/{{name}}"]
+        assert "get" in one
+        assert [(parameter["name"], parameter["in"]) for parameter in one["parameters"]] == [("name", "path")]
     for reference in _references(found):
         assert reference.removeprefix("#/components/schemas/") in found["components"]["schemas"]
     required = found["components"]["schemas"]["ChatRequest"]["required"]
