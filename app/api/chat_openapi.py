@@ -60,7 +60,7 @@ def document(spec: APISpec) -> None:
 
 
 def _add(spec: APISpec, route: str, method: str, operation: dict[str, Any]) -> None:
-    rule = Rule(route)
+    rule = Rule(route, defaults={})
     Map([rule])  # only a bound rule knows its parameters
     spec.path(rule=rule, operations={method: operation})
 
