@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.api.fields import Condition, Flag, Headers, Number, Text, Tree, Whole
 from app.api.schemas import UpsertWords
 from tests.api.management import REGISTER, URL, Api, management, refused, registration
 
@@ -313,30 +314,56 @@ def test_no_secret_is_ever_shown(light: Api, monkeypatch: pytest.MonkeyPatch) ->
 
 
 _TEXTS = st.text(max_size=12) | st.sampled_from(
-    ["{USER_PROMPT}", "{MESSAGES}", "{A", "${env:ALLOWED_K}", "a[].b", "\x00"]
+    ["{USER_PROMPT}", "{MESSAGES}", "{STEPS:5}", "{A", "${env:ALLOWED_K}", "a[].b", "[-1]", "http://127.0.0.1:9/{SEED}"]
 )
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | _TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXTS, inner, max_size=3),
     max_leaves=8,
 )
-_NAMES = [
-    *UpsertWords().fields,
-    *(
-        f"{block}.{name}"
+_TREES = st.dictionaries(_TEXTS, _JSON, max_size=3)
+_BODIES = _TREES.map(lambda tree: {**tree, "input": "{USER_PROMPT}"})
+
+
+def _values(name: str, field: Any) -> st.SearchStrategy[Any]:
+    """Mostly of the right type, so that meaning is tried and not only types."""
+    if name.endswith("body"):
+        return _BODIES
+    for kind, values in (
+        (Headers, st.dictionaries(_TEXTS, _TEXTS, max_size=2)),
+        (Tree, _TREES),
+        (Condition, _TREES),
+        (Text, _TEXTS),
+        (Whole, st.integers(0, 5)),
+        (Number, st.floats(0.1, 9)),
+        (Flag, st.booleans()),
+    ):
+        if isinstance(field, kind):
+            return values
+    return _JSON
+
+
+_WORDS = UpsertWords().fields
+_FIELDS = {
+    **_WORDS,
+    **{
+        f"{block}.{name}": field
         for block in ("stream", "health", "messages")
-        for name in UpsertWords().fields[block].schema.fields
-    ),
-]
+        for name, field in _WORDS[block].schema.fields.items()
+    },
+}
+_CHANGE = st.sampled_from(sorted(_FIELDS)).flatmap(
+    lambda name: st.tuples(st.just(name), _values(name, _FIELDS[name]) | _JSON)
+)
 
 
 @settings(
     max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@given(changes=st.dictionaries(st.sampled_from(_NAMES), _JSON, max_size=3))
-def test_whatever_is_sent_gets_an_honest_answer(light: Api, changes: dict[str, Any]) -> None:
+@given(changes=st.lists(_CHANGE, max_size=3))
+def test_whatever_is_sent_gets_an_honest_answer(light: Api, changes: list[tuple[str, Any]]) -> None:
     words = registration()
-    for name, value in changes.items():
+    for name, value in changes:
         block, _, inner = name.rpartition(".")
         if block and isinstance(words.get(block, {}), dict):
             words[block] = {**words.get(block, {}), inner: value}
