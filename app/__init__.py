@@ -22,12 +22,19 @@ def create_app(values: Mapping[str, Any] | None = None) -> Flask:
     from flask import Flask
 
     app = Flask("rollcall")
-    init_app(app, values)
+    _bind(app, values, own=True)
     return app
 
 
 def init_app(app: Flask, values: Mapping[str, Any] | None = None) -> None:
-    """Bind Rollcall's routes, commands and storage to an application of your own."""
+    """Bind Rollcall's routes, commands and storage to an application of your own; its other routes stay as they are.
+
+    Call `start(app)` once in the process that serves, for the fleet to be followed and health to be checked.
+    """
+    _bind(app, values, own=False)
+
+
+def _bind(app: Flask, values: Mapping[str, Any] | None, *, own: bool) -> None:
     from app.api import register_api
     from app.extensions import db, migrate
     from app.services.rollcall import assemble
@@ -44,7 +51,7 @@ def init_app(app: Flask, values: Mapping[str, Any] | None = None) -> None:
     migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
     with app.app_context():
         app.extensions["rollcall"] = assemble(settings, Database(db.engine))
-    register_api(app, settings)
+    register_api(app, settings, own=own)
 
 
 def start(app: Flask) -> None:

@@ -1,1 +1,39 @@
 """What the outside calls: schema in, one call into services, schema out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from app.settings import Settings
+
+
+def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
+    """Bind every surface to `app`. `own`: the application is ours, so its other routes and errors are guarded too."""
+    from flask_smorest import Api
+
+    from app import __version__
+    from app.api import completions, docs, health, models, offline, register, route, workers
+    from app.api.chat_openapi import document
+    from app.api.edge import register_edge
+    from app.api.errors import register_error_handlers
+
+    app.config |= {
+        "API_TITLE": "Rollcall",
+        "API_VERSION": __version__,
+        "OPENAPI_VERSION": "3.0.3",
+        "OPENAPI_URL_PREFIX": None,
+    }
+    api = Api(app)
+    document(api.spec)
+    documented = [register.blueprint, offline.blueprint, workers.blueprint, route.blueprint, health.blueprint]
+    plain = [completions.blueprint, models.blueprint, docs.blueprint]
+    for scaffold in (app,) if own else (*documented, *plain):
+        register_edge(scaffold, settings)
+        register_error_handlers(scaffold)
+    for blueprint in documented:
+        api.register_blueprint(blueprint)
+    for blueprint in plain:
+        app.register_blueprint(blueprint)
