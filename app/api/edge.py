@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from flask import Response, g, request
@@ -21,11 +21,21 @@ OPEN_TO_EVERY_HOST = ("/healthz", "/readyz")
 DRAIN_BYTES = 16_000_000
 
 
-def register_edge(scaffold: Scaffold, settings: Settings) -> None:
-    """Guard a whole Flask application, or in a foreign one our blueprints only."""
+def register_edge(scaffold: Scaffold, settings: Settings, *, only: Container[str] | None = None) -> None:
+    """Guard every request of an application; in a foreign one `only` those to the blueprints of these names."""
     guard = _Guard(settings)
-    scaffold.before_request(guard.check)
-    scaffold.after_request(_stamp)
+
+    def check() -> None:
+        if only is None or request.blueprint in only:
+            guard.check()
+
+    def stamp(response: Response) -> Response:
+        if only is None or request.blueprint in only:
+            response.headers["X-Request-Id"] = request_id()
+        return response
+
+    scaffold.before_request(check)
+    scaffold.after_request(stamp)
 
 
 def request_id() -> str:
@@ -102,8 +112,3 @@ def _drain(length: int = DRAIN_BYTES) -> None:
     left = length if length <= DRAIN_BYTES else 0
     while left > 0 and (piece := request.environ["wsgi.input"].read(min(left, 65_536))):
         left -= len(piece)
-
-
-def _stamp(response: Response) -> Response:
-    response.headers["X-Request-Id"] = request_id()
-    return response

@@ -30,9 +30,11 @@ _CODES = {
 }
 
 
-def register_error_handlers(scaffold: Scaffold) -> None:
-    """For the application (after flask-smorest, which brings a handler of its own), or for one blueprint."""
+def register_error_handlers(scaffold: Scaffold, *, own: bool = True) -> None:
+    """After flask-smorest, which brings a handler of its own. In a foreign application only our errors are ours."""
     scaffold.register_error_handler(RollcallError, error_response)
+    if not own:
+        return
     scaffold.register_error_handler(ValidationError, _on_validation_error)
     scaffold.register_error_handler(HTTPException, _on_http_error)
     scaffold.register_error_handler(Exception, _on_crash)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from flask import Flask, jsonify
 
-from app.api.edge import read_json
+from app.api import models
+from app.api.edge import read_json, register_edge
+from app.api.errors import register_error_handlers
 from app.settings import Settings
-from tests.api.callers import CHAT, callers_app, served
+from tests.api.callers import CHAT, ScriptedFleet, callers_app, served
 
 ECHO = "/api/server/echo"
 SMALL = Settings(max_body_bytes=1000)
@@ -200,3 +203,19 @@ def test_a_client_that_leaves_in_mid_body_is_no_crash(caplog: pytest.LogCaptureF
 def test_the_whole_surface_is_guarded() -> None:
     answer = callers_app().test_client().post("/v1/chat/completions", json=CHAT, headers={"Host": "evil.example"})
     assert (answer.status_code, answer.json["error"]["code"]) == (403, "host_not_allowed")
+
+
+def test_in_a_foreign_application_only_our_routes_are_guarded() -> None:
+    app = Flask("foreign")
+    register_edge(app, Settings(), only={"rollcall-models"})
+    register_error_handlers(app, own=False)
+    app.register_blueprint(models.blueprint)
+    app.extensions["rollcall"] = SimpleNamespace(fleet=ScriptedFleet())
+    app.add_url_rule("/theirs", view_func=lambda: "theirs", methods=["POST"])
+    client = app.test_client()
+    theirs = client.post("/theirs", data=b"x", headers={"Host": "evil.example"})
+    assert (theirs.text, "X-Request-Id" in theirs.headers) == ("theirs", False)
+    assert client.get("/nowhere").mimetype == "text/html"
+    ours = client.get("/v1/models", headers={"Host": "evil.example"})
+    assert (ours.status_code, ours.json["error"]["code"]) == (403, "host_not_allowed")
+    assert client.get("/v1/models").json["data"] == []
