@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-import flask_smorest
-from flask import Request
+import flask
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 
@@ -22,23 +21,29 @@ class Parser(FlaskParser):
     DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {}
     """Empty: the schema decides about unknown names, in query strings as well."""
 
-    def load_json(self, req: Request, schema: Schema) -> Any:
+    def load_json(self, req: flask.Request, schema: Schema) -> Any:
         return read_json()
 
     def handle_error(self, error: ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
         raise refusal({"": list(error.messages_dict.values())})  # without the location's name in front
 
 
-class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
-    ARGUMENTS_PARSER = Parser()
+if TYPE_CHECKING:
+    # The library has no types: for mypy it is a Flask blueprint whose decorators give back what they are given.
+    class SmorestBlueprint(flask.Blueprint):
+        def __init__(self, name: str, import_name: str, *, url_prefix: str = "", description: str = "") -> None: ...
 
-    if TYPE_CHECKING:  # the library has no types: its decorators give back what they are given
-        # fmt: off
-        def route(self, rule: str, **options: Any) -> Callable[[View], View]: ...
-        def arguments(self, schema: type[Schema], **options: Any) -> Callable[[View], View]: ...
-        def response(self, status: int, schema: type[Schema], **options: Any) -> Callable[[View], View]: ...
-        def alt_response(self, status: int, **options: Any) -> Callable[[View], View]: ...
-        # fmt: on
+        def arguments(self, schema: type[Schema], *, location: str = "json") -> Callable[[View], View]: ...
+
+        def response(self, status: int, schema: type[Schema]) -> Callable[[View], View]: ...
+
+        def alt_response(self, status: int, *, schema: type[Schema], description: str) -> Callable[[View], View]: ...
+else:
+    from flask_smorest import Blueprint as SmorestBlueprint
+
+
+class Blueprint(SmorestBlueprint):
+    ARGUMENTS_PARSER = Parser()
 
 
 def load(schema: Schema, data: Any) -> Any:
