@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Container, Mapping
+from contextlib import suppress
 from typing import Any
 
 from flask import Response, g, request
@@ -51,7 +52,7 @@ def read_json() -> Any:
     """The request's body. Raises BodyTooLarge, InvalidJson, or InvalidRequest naming the field with impossible text."""
     try:
         raw = request.get_data()
-    except OSError:
+    except Exception:  # each server raises its own for a broken chunk or a client that left
         raise InvalidJson("The body could not be read to its end.") from None
     if len(raw) == request.max_content_length:
         _drain()
@@ -110,5 +111,6 @@ def _too_large(limit: int) -> BodyTooLarge:
 def _drain(length: int = DRAIN_BYTES) -> None:
     """Reads on for a while: a client that is still sending sees a reset instead of our answer."""
     left = length if length <= DRAIN_BYTES else 0
-    while left > 0 and (piece := request.environ["wsgi.input"].read(min(left, 65_536))):
-        left -= len(piece)
+    with suppress(Exception):  # our answer stands, whatever the server makes of the rest
+        while left > 0 and (piece := request.environ["wsgi.input"].read(min(left, 65_536))):
+            left -= len(piece)

@@ -35,8 +35,9 @@ def reply(answer: Reply) -> dict[str, Any]:
 
 def error_body(error: RollcallError, request_id: str) -> dict[str, Any]:
     """The whole error reply, of management routes too."""
+    field = "model_name" if error.field == "model" else error.field  # what others call it
     return {
         "success": False,
         "msg": error.message,
-        "error": {"code": error.code, "field": error.field, "request_id": request_id},
+        "error": {"code": error.code, "field": field, "request_id": request_id},
     }

@@ -200,6 +200,23 @@ def test_a_client_that_leaves_in_mid_body_is_no_crash(caplog: pytest.LogCaptureF
     assert "Traceback" not in caplog.text
 
 
+class BrokenBody:
+    """What gunicorn gives for a chunk whose size is none: an error of its own class."""
+
+    def read(self, size: int = -1) -> bytes:
+        raise type("InvalidChunkSize", (Exception,), {})("zz")
+
+
+def test_a_broken_chunk_is_the_callers_fault(client: Any) -> None:
+    answer = client.post(
+        ECHO,
+        content_type="application/json",
+        input_stream=BrokenBody(),
+        environ_overrides={"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"},
+    )
+    assert (answer.status_code, answer.json["error"]["code"]) == (400, "invalid_json")
+
+
 def test_the_whole_surface_is_guarded() -> None:
     answer = callers_app().test_client().post("/v1/chat/completions", json=CHAT, headers={"Host": "evil.example"})
     assert (answer.status_code, answer.json["error"]["code"]) == (403, "host_not_allowed")

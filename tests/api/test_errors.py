@@ -56,7 +56,7 @@ def test_the_caller_reads_its_own_shape(route: str) -> None:
     assert (answer.status_code, answer.json) == (404, {"error": OPENAI_ERROR})
     answer = client.post(route, json=SEED, headers={"X-Request-Id": "r-1"})
     assert (answer.status_code, answer.json["success"]) == (404, False)
-    assert answer.json["error"] == {"code": "model_not_found", "field": "model", "request_id": "r-1"}
+    assert answer.json["error"] == {"code": "model_not_found", "field": "model_name", "request_id": "r-1"}
 
 
 @pytest.mark.parametrize(
