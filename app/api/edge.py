@@ -20,6 +20,7 @@ JSON = "application/json"
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 OPEN_TO_EVERY_HOST = ("/healthz", "/readyz")
 DRAIN_BYTES = 16_000_000
+_CUT_SHORT = "The body could not be read to its end."
 
 
 def register_edge(scaffold: Scaffold, settings: Settings, *, only: Container[str] | None = None) -> None:
@@ -53,10 +54,12 @@ def read_json() -> Any:
     try:
         raw = request.get_data()
     except Exception:  # each server raises its own for a broken chunk or a client that left
-        raise InvalidJson("The body could not be read to its end.") from None
+        raise InvalidJson(_CUT_SHORT) from None
     if len(raw) == request.max_content_length:
         _drain()
         raise _too_large(len(raw) - 1)
+    if len(raw) < (request.content_length or 0):
+        raise InvalidJson(_CUT_SHORT)
     return parse_json(raw)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -200,21 +201,23 @@ def test_a_client_that_leaves_in_mid_body_is_no_crash(caplog: pytest.LogCaptureF
     assert "Traceback" not in caplog.text
 
 
-class BrokenBody:
-    """What gunicorn gives for a chunk whose size is none: an error of its own class."""
+class BrokenChunk(io.BytesIO):
+    """What gunicorn gives for a chunk whose size is no number: an error of its own class."""
 
-    def read(self, size: int = -1) -> bytes:
+    def readinto(self, buffer: Any) -> int:
         raise type("InvalidChunkSize", (Exception,), {})("zz")
 
 
-def test_a_broken_chunk_is_the_callers_fault(client: Any) -> None:
+@pytest.mark.parametrize("body", [BrokenChunk(), io.BytesIO(b"{}")])
+def test_a_body_that_ends_early_is_the_callers_fault(client: Any, body: io.BytesIO) -> None:
+    length = {"CONTENT_LENGTH": "50"} if body.getvalue() else {"HTTP_TRANSFER_ENCODING": "chunked"}
     answer = client.post(
         ECHO,
         content_type="application/json",
-        input_stream=BrokenBody(),
-        environ_overrides={"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"},
+        input_stream=body,
+        environ_overrides={"wsgi.input_terminated": True, **length},
     )
-    assert (answer.status_code, answer.json["error"]["code"]) == (400, "invalid_json")
+    assert (answer.status_code, answer.json["msg"]) == (400, "The body could not be read to its end.")
 
 
 def test_the_whole_surface_is_guarded() -> None:
