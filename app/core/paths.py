@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from app.core.language import LanguageError, text_of
 
@@ -25,6 +25,7 @@ class _Fan:
 
 _Steps = tuple[_Step | _Fan, ...]
 
+_MAX_PATH: Final = 1000
 _NAME = re.compile(r'"(?P<quoted>[^"]*)"|(?P<bare>[^.\[\]|"{}]+)')
 _BRACKET = re.compile(
     r"\[(?:(?P<index>-?[0-9]{1,9})?|(?P<all>\*)|\"(?P<key>[^\"]*)\""
@@ -53,6 +54,8 @@ class Path:
 
 def compile_path(text: str) -> Path:
     """Raises LanguageError with the position of the fault."""
+    if len(text) > _MAX_PATH:
+        raise LanguageError(f"a path has at most {_MAX_PATH} characters", _MAX_PATH)
     if not text.strip():
         return Path(text, (((), False),))
     alternatives = []

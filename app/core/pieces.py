@@ -13,6 +13,7 @@ from app.core.paths import Path, compile_path
 from app.core.placeholders import KNOWN, check_name
 
 NO_DEFAULT: Final = object()
+_MAX_DEFAULT: Final = 1000
 _WITH_PATH: Final = frozenset({"REQUEST", "RESP"})
 
 
@@ -114,15 +115,18 @@ def _with_path(text: str, name: str, start: int, after: int) -> tuple[Piece, int
 
 def _with_default(text: str, name: str, start: int, after: int) -> tuple[Piece, int]:
     """The default is JSON where it reads as JSON (1024, true, "1024", ["a"]), else the text up to the brace."""
-    value, end = _json_at(text, after)
-    if value is not NO_DEFAULT and text[end : end + 1] == "}":
+    near = text[after : after + _MAX_DEFAULT + 1]  # bounded, so that many of them take linear time
+    value, length = _leading_json(near)
+    if value is not NO_DEFAULT and near[length : length + 1] == "}":
         if is_too_deep(value):
             raise LanguageError("a default is nested too deep", after)
-        shown = value if isinstance(value, str) else text[after:end]
-        return Slot(name, start, default=value, default_text=shown), end + 1
+        shown = value if isinstance(value, str) else near[:length]
+        return Slot(name, start, default=value, default_text=shown), after + length + 1
     end = text.find("}", after)
     if end < 0:
         raise LanguageError(f"the placeholder {{{name}: does not close", start)
+    if end - after > _MAX_DEFAULT:
+        raise LanguageError(f"a default has at most {_MAX_DEFAULT} characters", after)
     default = text[after:end]
     if "{" in default:
         raise LanguageError("a default is JSON or text without braces", after + default.index("{"))
@@ -143,8 +147,9 @@ def _finite(text: str) -> float:
 _JSON = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
-def _json_at(text: str, position: int) -> tuple[Any, int]:
+def _leading_json(text: str) -> tuple[Any, int]:
+    """The JSON value that `text` begins with, and its length."""
     try:
-        return _JSON.raw_decode(text, position)
+        return _JSON.raw_decode(text)
     except (ValueError, RecursionError):
-        return NO_DEFAULT, position
+        return NO_DEFAULT, 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
+from app.core.language import LanguageError
 from app.core.pieces import NO_DEFAULT, Piece, Secret, Slot
 from app.core.placeholders import KNOWN
 
@@ -16,6 +17,7 @@ class _Absent(Enum):
 
 
 ABSENT: Final = _Absent.ABSENT
+_MAX_SLOTS: Final = 500
 Values = Mapping[str, Any]
 Secrets = Callable[[str, str], str]
 Render = Callable[[Values, Secrets], Any]
@@ -48,12 +50,18 @@ class Names:
     """Collects what a template uses while it is compiled."""
 
     def __init__(self) -> None:
+        self._count = 0
         self._placeholders: set[str] = set()
         self._request_paths: set[str] = set()
         self._secrets: set[tuple[str, str]] = set()
 
     def add(self, pieces: Sequence[Piece]) -> None:
+        """Raises LanguageError when there are too many: each may stand for megabytes of a caller's text."""
         for piece in pieces:
+            if not isinstance(piece, str):
+                self._count += 1
+                if self._count > _MAX_SLOTS:
+                    raise LanguageError(f"a template holds at most {_MAX_SLOTS} placeholders", piece.position)
             if isinstance(piece, Secret):
                 self._secrets.add((piece.kind, piece.name))
             elif isinstance(piece, Slot):

@@ -52,9 +52,9 @@ def _compile(node: Any, where: str, names: Names, depth: int) -> _Part:
 def _compile_text(text: str, where: str, names: Names) -> _Part:
     try:
         pieces = split(text)
+        names.add(pieces)
     except LanguageError as error:
         raise error.moved(where=where) from None
-    names.add(pieces)
     if len(pieces) == 1 and not isinstance(pieces[0], str):
         return filled(pieces[0], in_text=False)
     parts = [piece if isinstance(piece, str) else filled(piece, in_text=True) for piece in pieces]
