@@ -26,14 +26,17 @@ def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
         "OPENAPI_VERSION": "3.0.3",
         "OPENAPI_URL_PREFIX": None,
     }
-    api = Api(app)
+    class OurApi(Api):  # type: ignore[misc]
+        def _register_error_handlers(self) -> None:
+            """Ours are in errors.py; those of an application that embeds us are none of our business."""
+
+    api = OurApi(app)
     document(api.spec)
-    documented = [register.blueprint, offline.blueprint, workers.blueprint, route.blueprint, health.blueprint]
-    plain = [completions.blueprint, models.blueprint, docs.blueprint]
-    for scaffold in (app,) if own else (*documented, *plain):
-        register_edge(scaffold, settings)
-        register_error_handlers(scaffold)
+    documented = (register.blueprint, offline.blueprint, workers.blueprint, route.blueprint, health.blueprint)
+    plain = (completions.blueprint, models.blueprint, docs.blueprint)
     for blueprint in documented:
         api.register_blueprint(blueprint)
-    for blueprint in plain:
-        app.register_blueprint(blueprint)
+    for surface in plain:
+        app.register_blueprint(surface)
+    register_edge(app, settings, only=None if own else {each.name for each in (*documented, *plain)})
+    register_error_handlers(app, own=own)

@@ -34,8 +34,12 @@ td, th { text-align: left; vertical-align: top; padding: .1rem 1rem .1rem 0; } .
 """
 
 
+class ErrorSchema(SeedErrorSchema):
+    """Named apart: flask-smorest describes its default error before any other schema has a name."""
+
+
 class Api(flask_smorest.Api):  # type: ignore[misc]
-    ERROR_SCHEMA = SeedErrorSchema
+    ERROR_SCHEMA = ErrorSchema
     """The document promises our own errors, not flask-smorest's."""
 
 

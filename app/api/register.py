@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Response, jsonify
-
 from app.api.arguments import Blueprint
 from app.api.chat_schemas import SeedErrorSchema
-from app.api.replies import PreviewReply, RegisteredReply
+from app.api.replies import RegisteredReply
 from app.api.runtime import rollcall
 from app.api.schemas import RegisterQuery, RegistrationWords, UpsertWords
 from app.services.registration import Registered
@@ -22,13 +20,13 @@ blueprint = Blueprint("rollcall-register", __name__, url_prefix="/api/server", d
 @blueprint.arguments(RegistrationWords)
 @blueprint.response(200, RegisteredReply)
 @blueprint.alt_response(409, schema=SeedErrorSchema, description="This model, URL and instance are registered already.")
-def register(query: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any] | Response:
+def register(query: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
     """Register an endpoint, or bring back one that was taken offline.
 
     With `dry_run=true` nothing is stored: the answer is the request that would be sent for a sample prompt.
     """
     if query["dry_run"] == "true":
-        return jsonify(PreviewReply().dump(rollcall().registry.preview(raw)))
+        return {"msg": "dry run: nothing is stored", **rollcall().registry.preview(raw)}
     return _reply(rollcall().registry.register(raw))
 
 

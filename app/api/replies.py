@@ -12,13 +12,6 @@ class Done(Schema):
     msg = fields.String(metadata={"example": "register LLM proxyllm succeed!"})
 
 
-class RegisteredReply(Done):
-    id = fields.Integer()
-    revision = fields.Integer(metadata={"description": "The fleet's revision that holds the change."})
-    outcome = fields.String(metadata={"enum": ["created", "revived", "updated", "unchanged"]})
-    notes = fields.List(fields.String())
-
-
 class RequestShown(Schema):
     method = fields.String()
     url = fields.String()
@@ -26,11 +19,13 @@ class RequestShown(Schema):
     body = fields.Raw(allow_none=True)
 
 
-class PreviewReply(Schema):
-    success = fields.Constant(True, metadata={"type": "boolean"})
-    request = fields.Nested(RequestShown)
-    stream_request = fields.Nested(RequestShown)
-    notes = fields.List(fields.String())
+class RegisteredReply(Done):
+    id = fields.Integer()
+    revision = fields.Integer(metadata={"description": "The fleet's revision that holds the change."})
+    outcome = fields.String(metadata={"enum": ["created", "revived", "updated", "unchanged"]})
+    notes = fields.List(fields.String(), metadata={"description": "What to know about this registration."})
+    request = fields.Nested(RequestShown, metadata={"description": "Dry run: what would be sent."})
+    stream_request = fields.Nested(RequestShown, metadata={"description": "Dry run: what would be sent to stream."})
 
 
 class OfflineReply(Done):
