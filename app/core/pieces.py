@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,9 +47,8 @@ _SECRET_NAME = re.compile(r"([A-Za-z0-9_.-]+)\}")
 _PATH = re.compile(r'((?:"[^"]*"|\[[^\]]*\]|[^{}"\[])*+)\}')
 
 
-def split(text: str) -> list[Piece]:
-    """The pieces of `text` in order, no two literals side by side, no empty one. Raises LanguageError."""
-    pieces: list[Piece] = []
+def split(text: str) -> Iterator[Piece]:
+    """The pieces of `text` in order, no two literals side by side, no empty one. Raises LanguageError on the way."""
     literal: list[str] = []
     position = 0
     last_brace = text.rfind("}")
@@ -57,19 +57,14 @@ def split(text: str) -> list[Piece]:
         piece, position = _piece(text, match, last_brace)
         if isinstance(piece, str):
             literal.append(piece)
-        else:
-            _flush(literal, pieces)
-            pieces.append(piece)
+            continue
+        if before := "".join(literal):
+            yield before
+        literal.clear()
+        yield piece
     literal.append(text[position:])
-    _flush(literal, pieces)
-    return pieces
-
-
-def _flush(literal: list[str], pieces: list[Piece]) -> None:
-    text = "".join(literal)
-    literal.clear()
-    if text:
-        pieces.append(text)
+    if rest := "".join(literal):
+        yield rest
 
 
 def _piece(text: str, match: re.Match[str], last_brace: int) -> tuple[Piece, int]:

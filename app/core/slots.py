@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
 from app.core.language import LanguageError
-from app.core.pieces import NO_DEFAULT, Piece, Secret, Slot
+from app.core.pieces import NO_DEFAULT, Piece, Secret, Slot, split
 from app.core.placeholders import KNOWN
 
 
@@ -55,19 +55,28 @@ class Names:
         self._request_paths: set[str] = set()
         self._secrets: set[tuple[str, str]] = set()
 
-    def add(self, pieces: Sequence[Piece]) -> None:
-        """Raises LanguageError when there are too many: each may stand for megabytes of a caller's text."""
-        for piece in pieces:
+    def read(self, text: str) -> list[Piece]:
+        """The pieces of one string of the template.
+
+        Raises LanguageError, also when the placeholders are too many: each may stand for megabytes of a caller's text.
+        """
+        pieces = []
+        for piece in split(text):
+            pieces.append(piece)
             if not isinstance(piece, str):
-                self._count += 1
-                if self._count > _MAX_SLOTS:
-                    raise LanguageError(f"a template holds at most {_MAX_SLOTS} placeholders", piece.position)
-            if isinstance(piece, Secret):
-                self._secrets.add((piece.kind, piece.name))
-            elif isinstance(piece, Slot):
-                self._placeholders.add(piece.name)
-                if piece.name == "REQUEST" and piece.path is not None:
-                    self._request_paths.add(piece.path.text)
+                self._note(piece)
+        return pieces
+
+    def _note(self, piece: Slot | Secret) -> None:
+        self._count += 1
+        if self._count > _MAX_SLOTS:
+            raise LanguageError(f"a template holds at most {_MAX_SLOTS} placeholders", piece.position)
+        if isinstance(piece, Secret):
+            self._secrets.add((piece.kind, piece.name))
+            return
+        self._placeholders.add(piece.name)
+        if piece.name == "REQUEST" and piece.path is not None:
+            self._request_paths.add(piece.path.text)
 
     def template(self, render: Render) -> Template:
         return Template(frozenset(self._placeholders), frozenset(self._request_paths), frozenset(self._secrets), render)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.language import MAX_DEPTH, LanguageError, place, text_of
-from app.core.pieces import split
 from app.core.slots import ABSENT, Names, Render, Secrets, Template, Values, filled
 from app.core.url_template import compile_url
 
@@ -51,8 +50,7 @@ def _compile(node: Any, where: str, names: Names, depth: int) -> _Part:
 
 def _compile_text(text: str, where: str, names: Names) -> _Part:
     try:
-        pieces = split(text)
-        names.add(pieces)
+        pieces = names.read(text)
     except LanguageError as error:
         raise error.moved(where=where) from None
     if len(pieces) == 1 and not isinstance(pieces[0], str):

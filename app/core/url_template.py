@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from app.core.language import LanguageError, text_of
-from app.core.pieces import Piece, Slot, split
+from app.core.pieces import Piece, Slot
 from app.core.slots import ABSENT, Names, Secrets, Template, Values, filled
 
 
@@ -16,10 +16,9 @@ def compile_url(text: str) -> Template:
     Only `{MODEL_NAME}` and secrets may stand in the host, only `{RESP:…}` and secrets may begin the URL: a caller
     must not choose where a worker's credentials go. Raises LanguageError.
     """
-    pieces = split(text)
-    _check_host(pieces)
     names = Names()
-    names.add(pieces)
+    pieces = names.read(text)
+    _check_host(pieces)
     parts = [piece if isinstance(piece, str) else filled(piece, in_text=True) for piece in pieces]
 
     def render(values: Values, secrets: Secrets) -> str:
