@@ -29,8 +29,8 @@ def sample_worker(shape: str, port: int, name: str) -> None:
         server = ToyServer(name, SHAPES[shape], port)
     except OSError as error:
         raise Refused(f"Port {port} cannot be used ({error.strerror}); --port 0 takes a free one.") from error
-    click.echo(f"Toy model service {name!r} (made-up words, {shape} shape): {server.url}")
     try:
+        click.echo(f"Toy model service {name!r} (made-up words, {shape} shape): {server.url}")
         server.serve_forever()
     except KeyboardInterrupt:
         server.server_close()

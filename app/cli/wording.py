@@ -8,6 +8,8 @@ from typing import Any
 
 from rich.text import Text
 
+from app.cli.console import plain
+
 _STYLES = {
     "available": "green",
     "up": "green",
@@ -46,3 +48,8 @@ def place(row: dict[str, Any]) -> str:
     """The URL, with the instance that tells apart several registrations of it."""
     url = row.get("req_url_template") or row["url"]
     return f"{url} ({row['instance']})" if row["instance"] else str(url)
+
+
+def error(row: dict[str, Any]) -> Text:
+    """The last error; of a worker that is up again it is history."""
+    return Text(plain(row["last_error"] or "").replace("\n", " "), style="red" if row["probe"] == "down" else "dim")

@@ -59,7 +59,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
                 wording.state(row["admin"]),
                 wording.state(row["probe"]),
                 wording.ago(row["last_ok_at"]),
-                row["last_error"] or "",
+                wording.error(row),
             )
             for row in rows
         ],

@@ -32,13 +32,15 @@ class Scene:
         self.narrator.command(curl(method, self.server.url + path, body, pretty=pretty))
         return self.server.call(method, path, body)
 
-    def ask(self, prompt: str) -> None:
+    def ask(self, prompt: str) -> str:
+        """The name of the toy that answered."""
         told = self.request("POST", "/api/v1/chat/completions", {"model_name": MODEL, "input": prompt})
         self.narrator.reply(told.body["result"], f"[{self.who(told.headers)}]")
+        return self.names.get(_worker(told.headers), "")
 
     def who(self, headers: Any) -> str:
         """The worker that answered, and whether another one was tried before it."""
-        worker = int(headers.get("X-Rollcall-Worker") or 0)
+        worker = _worker(headers)
         attempts = int(headers.get("X-Rollcall-Attempts") or 1)
         name = f"worker {worker}, {self.names.get(worker, 'not ours')}"
         return name if attempts == 1 else f"{name}, at attempt {attempts}"
@@ -72,3 +74,7 @@ class Scene:
             raise Refused(
                 f"The server ended: {lines[-1] if lines else 'without a word'} (whole log: {self.children.log})"
             )
+
+
+def _worker(headers: Any) -> int:
+    return int(headers.get("X-Rollcall-Worker") or 0)

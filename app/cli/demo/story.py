@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Any
 
 from app.cli.demo.children import Children, Toy
@@ -48,9 +49,9 @@ class Story:
         self._amber = self._children.toy("openai", "amber")
         self._birch = self._children.toy("seed", "birch")
         self._scene.wait_until("the start of the server", self._ready)
-        self._narrator.say(f"server          {self._scene.server.url}  (log: {self._children.log})")
-        self._narrator.say(f"toy 'amber'     {self._amber.url}  OpenAI's shape, streams")
-        self._narrator.say(f"toy 'birch'     {self._birch.url}  answers in data.items[].attributes.answer")
+        self._narrator.say(f"  server  {self._scene.server.url}")
+        self._narrator.say(f"  amber   {self._amber.url}  (OpenAI's shape)")
+        self._narrator.say(f"  birch   {self._birch.url}  (the seed's shape)")
 
     def _ready(self) -> bool:
         try:
@@ -72,9 +73,11 @@ class Story:
 
     def _eight_prompts(self) -> None:
         self._narrator.title("2. Eight prompts: amber gets about three in four, birch the rest")
-        for prompt in PROMPTS:
-            self._scene.ask(prompt)
-        self._narrator.say("The reply header X-Rollcall-Worker says who answered: add -i to curl to see it.")
+        answered = Counter(self._scene.ask(prompt) for prompt in PROMPTS)
+        counts = " and ".join(f"{name} {answered[name]}" for name in self._scene.names.values())
+        self._narrator.say(
+            f"{counts}: chance decides, by weight. X-Rollcall-Worker says who answered; curl -i shows it."
+        )
 
     def _stream(self) -> None:
         self._narrator.title("3. The same model streamed, to any OpenAI client")
@@ -124,7 +127,7 @@ class Story:
 
     def _what_next(self) -> None:
         url = self._scene.server.url
-        self._narrator.title("Everything stays up until you press Ctrl-C. What to try next, in another terminal:")
+        self._narrator.title("All of this stays up until Ctrl-C. To try next, in another terminal:")
         for line in (
             f"{self._scene.manage} ask {MODEL} 'Hello there' --url {url}",
             f"{self._scene.manage} list-workers",
@@ -132,7 +135,7 @@ class Story:
             curl("GET", f"{url}/api/server/route?model_name={MODEL}"),
         ):
             self._narrator.command(line)
-        self._narrator.say(f"The API, with forms to try it: {url}/docs — registrations: docs/registration.md")
+        self._narrator.say(f"The API: {url}/docs. How to register your own services: docs/registration.md")
 
     def _stay(self) -> None:
         while True:
