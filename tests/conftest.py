@@ -6,7 +6,9 @@ A test gets a fresh, migrated database of its own: a copy of a file, or CREATE D
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
+import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -70,7 +72,9 @@ def sqlite_template(shared_folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def postgres_server(shared_folder: Path) -> str:
     """URL of the server's own database. The server stops with the last process that uses it."""
-    folder = shared_folder / "postgres"
+    # Not below pytest's folder: each pytest that starts bars that to others, and as root the server is another user.
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"{os.getpid()}"
+    folder = Path(tempfile.gettempdir()) / f"rollcall-postgres-{run}"
     with one_at_a_time(shared_folder):
         folder.mkdir(exist_ok=True)
         url = start_postgres(folder)

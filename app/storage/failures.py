@@ -19,6 +19,7 @@ _READ_ONLY = "The database is read-only; check who may write its files, or its P
 _BUSY = "Every connection to the database is in use; try again."
 _GONE = "The database cannot be reached; check that it runs and that DATABASE_URL is right."
 _TEXT = "A text holds a character that cannot be stored (NUL, or one half of a surrogate pair); remove it."
+_NUMBER = "A number is too large to be stored."
 BEHIND = "The database's tables do not fit this version of Rollcall; run `flask db upgrade`."
 
 _SQLITE = {
@@ -62,15 +63,15 @@ def translated() -> Iterator[None]:
     except (sqlite3.Error, psycopg.Error) as failure:
         raise explain(failure) from failure
     except (UnicodeEncodeError, OverflowError) as failure:
-        raise InvalidField(_TEXT if isinstance(failure, UnicodeError) else "A number is too large.") from failure
+        raise InvalidField(_TEXT if isinstance(failure, UnicodeError) else _NUMBER) from failure
 
 
 def explain(failure: BaseException) -> RollcallError:
     if isinstance(failure, sqlite3.Error):
         return _explain_sqlite(failure)
-    if isinstance(failure, psycopg.DataError):
-        return InvalidField(_TEXT)
     state = failure.sqlstate if isinstance(failure, psycopg.Error) else None
+    if isinstance(failure, psycopg.DataError):
+        return InvalidField(_NUMBER if state == "22003" else _TEXT)
     if state in _MISSING:
         return SchemaBehind(BEHIND)
     if state in _POSTGRES:

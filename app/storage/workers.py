@@ -138,10 +138,9 @@ def _registered(registration: Registration) -> dict[str, Any]:
 
 
 def _change(tx: Session, worker_id: int, now: float, **values: Any) -> None:
+    _get(tx, worker_id)
     stamped = {**values, "updated_at": now, "changed": revision.bump(tx)}
-    changed = tx.execute(update(WORKER).where(WORKER.c.id == worker_id).values(stamped).returning(WORKER.c.id))
-    if changed.first() is None:
-        raise NotFound(f"There is no worker {worker_id}.", field="id")
+    tx.execute(update(WORKER).where(WORKER.c.id == worker_id).values(stamped))
 
 
 def _one(tx: Session, query: Any, **values: Any) -> Worker | None:

@@ -1,0 +1,47 @@
+"""What storage tests share: a registration, and threads whose failures are the test's."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from app.core.registration import Registration
+
+PATIENCE_S = 20.0
+Run = Callable[..., threading.Thread]
+
+
+@pytest.fixture
+def registration() -> Callable[..., Registration]:
+    def build(model_name: str = "m", url: str = "http://w/x", **words: Any) -> Registration:
+        return Registration(model_name, url, words.pop("spec", '{"body":{}}'), **words)
+
+    return build
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """Start a function in a thread. When the test ends every thread has to end too, and none may have failed."""
+    threads: list[threading.Thread] = []
+    failures: list[BaseException] = []
+
+    def start(work: Callable[..., object], *args: object) -> threading.Thread:
+        def guarded() -> None:
+            try:
+                work(*args)
+            except BaseException as failure:
+                failures.append(failure)
+
+        thread = threading.Thread(target=guarded, daemon=True)
+        threads.append(thread)
+        thread.start()
+        return thread
+
+    yield start
+    for thread in threads:
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive(), "a thread waits for ever"
+    assert failures == []
