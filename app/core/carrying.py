@@ -80,8 +80,11 @@ class Carried:
         return self.whole or field in self.fields
 
     def _leaves_out(self, field: str, value: Any) -> bool:
-        return value is not None and field not in NEVER_CARRIED and field not in _MUST_BE_CARRIED and (
-            not self._takes(field)
+        return (
+            value is not None
+            and field not in NEVER_CARRIED
+            and field not in _MUST_BE_CARRIED
+            and (not self._takes(field))
         )
 
     def _loses_turns(self, request: ChatRequest, system_leads: bool) -> bool:
@@ -114,4 +117,3 @@ def taken_by(carried: Carried, template_keys: Iterable[str]) -> frozenset[str]:
     """The fields that are not passed on: the router's own, those of placeholders, those that the template sets."""
     taken = NEVER_CARRIED | carried.fields | frozenset(template_keys)
     return taken | MAX_TOKENS if taken & MAX_TOKENS else taken
-

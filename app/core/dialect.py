@@ -88,9 +88,13 @@ class Dialect:
         yield from self.streamed.parts()
 
 
-@lru_cache(maxsize=4096)
 def compile_dialect(spec: str, url: str = "") -> Dialect:
     """`spec` is a worker's `spec`, `url` its URL where that holds placeholders. Raises LanguageError."""
+    return _compiled(spec, url)
+
+
+@lru_cache(maxsize=4096)
+def _compiled(spec: str, url: str) -> Dialect:
     return compile_words(json.loads(spec), url)
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 FaultKind = Literal["error", "empty", "not_json", "broken", "too_large"]
 MAX_MESSAGE = 500
-_UNPRINTABLE = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]+")
 
 
 class WorkerFault(Exception):
@@ -25,6 +23,7 @@ class WorkerFault(Exception):
 
 
 def one_line(text: str, limit: int = MAX_MESSAGE) -> str:
-    """A stranger's text as it may stand in messages, logs and headers: one line without control characters."""
-    line = _UNPRINTABLE.sub(" ", text[: limit * 4]).strip()
+    """A stranger's text as it may stand in messages, logs and headers: one line of printable characters."""
+    text = text[: limit * 4]
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

@@ -34,7 +34,7 @@ def as_events(reply: Reply) -> list[Event]:
     if reply.usage is not None:
         events.append(Event(usage=reply.usage))
     others = _finishes(reply.raw) if reply.raw is not None else {}
-    events.extend(ending(reply.finish, others, _head(reply.raw or {})))
+    events.extend(ending(reply.finish, others, _chunk_head(reply.raw or {})))
     return events
 
 
@@ -79,24 +79,26 @@ def _grow_message(message: dict[str, Any], delta: JsonObject) -> None:
         if name == "role":
             continue
         if name == "tool_calls" and isinstance(item, list):
-            _grow_calls(message.setdefault(name, []), item)
+            calls = message.get(name)
+            message[name] = _grown_calls(calls if isinstance(calls, _Calls) else _Calls(), item)
         else:
             message[name] = _grown(message.get(name), item)
 
 
-def _grow_calls(calls: list[Any], deltas: list[Any]) -> None:
-    """Pieces of one call share its `index`, which is no part of a whole call; only `function` comes in pieces."""
+class _Calls(dict[int, dict[str, Any]]):
+    """Tool calls by the `index` that the pieces of one share."""
+
+
+def _grown_calls(calls: _Calls, deltas: list[Any]) -> _Calls:
+    """Only `function` comes in pieces; `index` is no part of a whole call."""
     for position, delta in enumerate(deltas):
-        if not isinstance(delta, dict):
-            continue
-        index = index_of(delta, position)
-        while len(calls) <= index:
-            calls.append({})
-        for name, item in delta.items():
+        for name, item in delta.items() if isinstance(delta, dict) else ():
+            call = calls.setdefault(index_of(delta, position), {})
             if name == "function":
-                calls[index][name] = _grown(calls[index].get(name), item)
+                call[name] = _grown(call.get(name), item)
             elif name != "index" and item is not None:
-                calls[index][name] = item
+                call[name] = item
+    return calls
 
 
 class _Text(list[str]):
@@ -127,6 +129,8 @@ def _grown(whole: Any, piece: Any) -> Any:
 def _settled(value: Any) -> Any:
     if isinstance(value, _Text):
         return "".join(value)
+    if isinstance(value, _Calls):
+        return [_settled(value[index]) for index in sorted(value)]
     if isinstance(value, dict):
         return {name: _settled(item) for name, item in value.items()}
     return [_settled(item) for item in value] if isinstance(value, list) else value
@@ -136,12 +140,16 @@ def _head(raw: JsonObject) -> dict[str, Any]:
     return {name: item for name, item in raw.items() if name not in ("choices", "usage")}
 
 
+def _chunk_head(raw: JsonObject) -> dict[str, Any]:
+    return {**_head(raw), "object": "chat.completion.chunk"}
+
+
 def _chunk_of(reply: Reply) -> list[Event]:
     raw = reply.raw or {}
     choices = [_delta_of(choice, position) for position, choice in _numbered(raw)]
     if not choices:
         return [Event(text=reply.text)] if reply.text else []
-    return [Event(text=reply.text, chunk={**_head(raw), "object": "chat.completion.chunk", "choices": choices})]
+    return [Event(text=reply.text, chunk={**_chunk_head(raw), "choices": choices})]
 
 
 def _delta_of(choice: JsonObject, position: int) -> dict[str, Any]:
@@ -149,9 +157,7 @@ def _delta_of(choice: JsonObject, position: int) -> dict[str, Any]:
     delta = dict(message) if isinstance(message, dict) else {}
     calls = delta.get("tool_calls")
     if isinstance(calls, list):
-        delta["tool_calls"] = [
-            {"index": i, **call} if isinstance(call, dict) else call for i, call in enumerate(calls)
-        ]
+        delta["tool_calls"] = [{"index": i, **call} if isinstance(call, dict) else call for i, call in enumerate(calls)]
     kept = {name: item for name, item in choice.items() if name not in ("message", "finish_reason")}
     return {**kept, "index": index_of(choice, position), "delta": delta, "finish_reason": None}
 

@@ -133,9 +133,9 @@ def _not_json(raw: str, content_type: str) -> WorkerFault:
 
 def _calls_a_tool(raw: Mapping[str, Any]) -> bool:
     choices = raw.get("choices")
-    messages = [choice.get("message") for choice in choices if isinstance(choice, dict)] if (
-        isinstance(choices, list)
-    ) else []
+    messages = (
+        [choice.get("message") for choice in choices if isinstance(choice, dict)] if (isinstance(choices, list)) else []
+    )
     return any(isinstance(m, dict) and (m.get("tool_calls") or m.get("function_call")) for m in messages)
 
 

@@ -28,8 +28,10 @@ def check_url(text: str, where: str) -> None:
         raise LanguageError("a URL of a worker has no fragment (#…)", bare.index("#"), where)
     origin = _ORIGIN.match(text)
     if origin is None:
-        fault = "a placeholder may not stand in or before the host of a URL" if text[:1] in ("{", "$") else (
-            "a URL begins with http:// or https://"
+        fault = (
+            "a placeholder may not stand in or before the host of a URL"
+            if text[:1] in ("{", "$")
+            else ("a URL begins with http:// or https://")
         )
         raise LanguageError(fault, 0, where)
     if origin["scheme"].lower() not in ("http", "https"):
