@@ -13,6 +13,7 @@ from app.api.edge import read_json
 from app.core.errors import InvalidField
 
 MAX_SHOWN = 5
+LONGEST_PATH = 200
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -59,7 +60,8 @@ def refusal(messages: Any) -> InvalidField:
     found = list(_flat(messages))
     sentences = [f"{path or 'The body'} {message}" for path, message in found[:MAX_SHOWN]]
     more = [f"and {len(found) - MAX_SHOWN} more"] if len(found) > MAX_SHOWN else []
-    return InvalidField("; ".join(sentences + more) + ".", field=found[0][0] or None)
+    sentence = "; ".join(sentences + more)
+    return InvalidField(sentence if sentence.endswith("?") else sentence + ".", field=found[0][0] or None)
 
 
 def _flat(messages: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -79,4 +81,4 @@ def _deeper(path: str, name: str | int) -> str:
         return path
     if isinstance(name, int):
         return f"{path}[{name}]"
-    return f"{path}.{name}" if path else name
+    return f"{path}.{name}"[:LONGEST_PATH] if path else name[:LONGEST_PATH]

@@ -39,8 +39,12 @@ class ErrorSchema(SeedErrorSchema):
 
 
 class Api(flask_smorest.Api):  # type: ignore[misc]
+    """flask-smorest without its error shape and handlers: ours are in errors.py."""
+
     ERROR_SCHEMA = ErrorSchema
-    """The document promises our own errors, not flask-smorest's."""
+
+    def _register_error_handlers(self) -> None:
+        """Those of an application that embeds us are none of our business."""
 
 
 @blueprint.get("/openapi.json")

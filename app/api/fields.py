@@ -10,6 +10,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, pre_load
 
 MAX_NAME = 200
+NAMES_WITH_A_HINT = 5
 
 _GENERAL: dict[str, Any] = {
     "required": "is required",
@@ -120,9 +121,11 @@ class Closed(Schema):
     def refuse_unknown_names(self, data: Any, **_: Any) -> Any:
         if not isinstance(data, Mapping):
             raise ValidationError("must be an object")
-        wrong = {name: [self._not_known(name)] for name in data if name not in self.fields}
-        if wrong:
-            raise ValidationError(wrong)
+        unknown = [name for name in data if name not in self.fields]
+        if unknown:
+            # a body of 2 MB holds a hundred thousand names: only the first are worth a search for the nearest
+            named = {name: [self._not_known(name)] for name in unknown[:NAMES_WITH_A_HINT]}
+            raise ValidationError(dict.fromkeys(unknown, ["is not known"]) | named)
         return data
 
     def _not_known(self, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,25 @@ def test_an_unknown_field_is_refused_by_name_with_the_nearest(
     message = refused(light.post(REGISTER, registration(**words)), 422, field)
     assert field in message
     assert said in message
+
+
+def test_a_refusal_stays_short_whatever_it_refuses(light: Api) -> None:
+    answer = light.post(REGISTER, registration(**{f"{number}{'x' * 100_000}": 1 for number in range(9)}))
+    message = refused(answer, 422)
+    assert len(message) < 8000
+    assert message.endswith("and 4 more.")
+
+
+def test_a_hundred_thousand_unknown_names_cost_no_hundred_thousand_searches(
+    light: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches: list[str] = []
+    real = difflib.get_close_matches
+    monkeypatch.setattr(
+        difflib, "get_close_matches", lambda name, *rest, **more: searches.append(name) or real(name, *rest, **more)
+    )
+    refused(light.post(REGISTER, {f"wieght{number}": 1 for number in range(100_000)}), 422, "wieght0")
+    assert len(searches) <= 5
 
 
 @pytest.mark.parametrize("word", ["task", "body_type", "output", "job", "auth", "limits", "ttl_s", "preset"])
