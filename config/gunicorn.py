@@ -6,6 +6,7 @@ library first and load the application themselves, and what was imported before 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import resource
@@ -79,4 +80,8 @@ def worker_exit(server: Any, worker: Any) -> None:
         return
     from app import stop
 
-    stop(application)
+    # Ctrl-C comes twice, from the terminal and from the master: the second must not cut the first short.
+    for _ in range(3):
+        with contextlib.suppress(SystemExit):
+            stop(application)
+            break

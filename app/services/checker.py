@@ -63,20 +63,18 @@ class Checker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread and hands the lease on, so that another process need not wait until it is dead."""
+        """Ends the thread and hands the lease on, so that another process need not wait until it is dead.
+
+        May be called again where it was interrupted.
+        """
         self._stopping = True
         self._wake.set()
         if self._thread:
             self._thread.join(STOP_WAIT_S)
             self._thread = None
-        mine, self._leadership.mine = self._leadership.mine, None
-        if mine is None:
-            return
-        try:
-            with self._database.write() as tx:
-                lease.release(tx, mine)
-        except StorageUnavailable as error:
-            log.warning("The prober's lease could not be handed on and dies by itself: %s", error.message)
+        if mine := self._leadership.mine:
+            self._release(mine)
+            self._leadership.mine = None
 
     def tick(self) -> None:
         """One step; raises StorageUnavailable. Slow probes are never waited for."""
@@ -112,6 +110,13 @@ class Checker:
         self._leadership.won(taken)
         if taken:
             log.info("This process checks the workers' health now (lease epoch %s)", taken.epoch)
+
+    def _release(self, mine: Lease) -> None:
+        try:
+            with self._database.write() as tx:
+                lease.release(tx, mine)
+        except StorageUnavailable as error:
+            log.warning("The prober's lease could not be handed on and dies by itself: %s", error.message)
 
     def _write(self) -> None:
         """Results and the lease's next beat, in one transaction, fenced: a leader that overslept writes nothing."""
