@@ -18,6 +18,7 @@ from tests.cli.operating import ROOT, clean_environment, run_manage
 from tests.serving import wait_for
 
 STORY_S = 90.0
+CLOSING = "docs/registration.md"
 pytestmark = pytest.mark.slow
 
 
@@ -31,12 +32,14 @@ class Demo:
     def told(self) -> str:
         return self._log.read_text(errors="replace")
 
-    def wait_for_the_end_of_the_story(self) -> None:
-        def closing() -> bool:
-            assert self.process.poll() is None, self.told
-            return "docs/registration.md" in self.told
+    def wait_for_words(self, words: str) -> None:
+        """They come after the start of every child."""
 
-        wait_for("the demo's closing lines", closing, STORY_S)
+        def told() -> bool:
+            assert self.process.poll() is None, self.told
+            return words in self.told
+
+        wait_for(repr(words), told, STORY_S)
         self._family = set(psutil.Process(self.process.pid).children(recursive=True))
         assert len(self._family) >= 4, "one master, one or more serving processes, two toys"
 
@@ -68,15 +71,15 @@ def demo(var: Path, *arguments: str, name: str = "log") -> Iterator[Demo]:
             child.kill()
 
 
-def test_the_whole_story_twice_and_a_clean_end(tmp_path: Path) -> None:
+def test_the_whole_story_and_a_second_start_that_is_cut_short(tmp_path: Path) -> None:
     with demo(tmp_path, "--port", "0") as first:
-        first.wait_for_the_end_of_the_story()
+        first.wait_for_words(CLOSING)
         first.process.send_signal(signal.SIGINT)
         assert first.process.wait(30) == 0
         assert first.living_children() == []
         check_story(first.told)
     with demo(tmp_path, "--port", "0", name="again") as second:
-        second.wait_for_the_end_of_the_story()
+        second.wait_for_words("4. amber dies")
         assert "left over from an earlier demo" in second.told
         assert second.told.count("-X DELETE") == 2
         second.process.send_signal(signal.SIGTERM)
@@ -100,7 +103,7 @@ def check_story(told: str) -> None:
 
 def test_killed_without_a_word_it_leaves_no_orphans(tmp_path: Path) -> None:
     with demo(tmp_path, "--port", "0") as it:
-        it.wait_for_the_end_of_the_story()
+        it.wait_for_words("2. Eight prompts")
         it.process.kill()
         it.process.wait()
         wait_for("the children's end", lambda: it.living_children() == [])
