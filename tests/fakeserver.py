@@ -42,6 +42,11 @@ class FakeUpstream:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
         self.stop(hold_port=False)
 
+    @property
+    def is_idle(self) -> bool:
+        """No connection is open."""
+        return not self._open
+
     def answer_with(self, *script: Behaviour) -> None:
         with self._changed:
             self._script = list(script)
@@ -112,6 +117,7 @@ class FakeUpstream:
         finally:
             with self._changed:
                 self._open -= {raw, connection}
+                self._changed.notify_all()
             close(connection)
 
     def _answer(self, connection: socket.socket, request: Request) -> bool:

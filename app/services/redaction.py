@@ -29,4 +29,5 @@ def _credentials(request: UpstreamRequest) -> Iterable[str]:
     for name, value in (*request.headers.items(), *query):
         if names_a_secret(name):
             yield value
-            yield from value.split()
+            # Without the scheme in front: `Bearer` is no secret.
+            yield from value.split()[1:]

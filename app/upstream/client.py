@@ -28,10 +28,7 @@ def user_agent() -> str:
 
 
 class Client:
-    """Thread-safe. `deadline` is a time of time.monotonic(); it holds for the whole reply.
-
-    The resolver and a worker that drips its headers are not covered by it.
-    """
+    """Thread-safe. `deadline` is a time of time.monotonic(); only the resolver of names is not bound by it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

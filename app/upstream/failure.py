@@ -77,7 +77,7 @@ def reply_failure(error: Exception, waiting: str) -> SendFailure:
 
 
 def _after_sending(error: Exception, waiting: str) -> tuple[Kind, str]:
-    if isinstance(error, ReadTimeoutError | TimeoutError):
+    if isinstance(error, ReadTimeoutError):
         return "timeout", waiting
     if isinstance(error, DecodeError):
         return "protocol", "the reply's compression is broken"
@@ -86,6 +86,8 @@ def _after_sending(error: Exception, waiting: str) -> tuple[Kind, str]:
         return "reset", "the connection ended in the middle of the reply"
     if isinstance(cause, BadStatusLine) and not isinstance(cause, ConnectionError):
         return "protocol", "the reply is not HTTP"
+    if isinstance(cause, TimeoutError):
+        return "timeout", "it did not take the whole request in time"
     if isinstance(cause, OSError):
         return "reset", "the connection was closed before the reply was complete"
     if isinstance(cause, HTTPException | HTTPError):

@@ -18,9 +18,10 @@ from typing import Any
 
 import certifi
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection
 from urllib3.util import parse_url
 
+from app.upstream.connection import Connection, TlsConnection
 from app.upstream.failure import connect_failure
 
 MAX_IDLE = 1_000
@@ -37,38 +38,17 @@ KEEP_ALIVE = [
 ]
 
 
-class _Watched(HTTPConnection):
-    """Knows its socket also after urllib3 let go of it, and since when it lives and idles (monotonic seconds)."""
-
-    wire: socket.socket | None = None
-    born = 0.0
-    idle_since = 0.0
-
-    def connect(self) -> None:
-        """Raises SendFailure, which urllib3 lets through: so what was never sent cannot be taken for sent."""
-        try:
-            super().connect()
-        except Exception as error:
-            raise connect_failure(error) from error
-        self.wire = self.sock
-        self.born = time.monotonic()
-
-
-class _WatchedTls(_Watched, HTTPSConnection):
-    pass
-
-
 class OriginPool(HTTPConnectionPool):
-    ConnectionCls = _Watched
+    ConnectionCls = Connection
 
     def __init__(self, host: str, port: int | None, idle_s: float, **options: Any) -> None:
         sockets = HTTPConnection.default_socket_options + KEEP_ALIVE
         super().__init__(host, port, maxsize=1, block=False, socket_options=sockets, **options)
-        self._idle: deque[_Watched] = deque()
+        self._idle: deque[Connection] = deque()
         self._idle_s = idle_s
         self.used_at = 0.0
 
-    def _get_conn(self, timeout: float | None = None) -> _Watched:
+    def _get_conn(self, timeout: float | None = None) -> Connection:
         now = time.monotonic()
         while self._idle:
             try:
@@ -78,7 +58,7 @@ class OriginPool(HTTPConnectionPool):
             if not self._is_stale(connection, now) and connection.is_connected:
                 return connection
             connection.close()
-        new: _Watched = self._new_conn()  # type: ignore[assignment]
+        new: Connection = self._new_conn()  # type: ignore[assignment]
         return new
 
     def _put_conn(self, conn: Any) -> None:
@@ -91,7 +71,7 @@ class OriginPool(HTTPConnectionPool):
         self._idle.append(conn)
         self.drop_stale(now)
 
-    def _is_stale(self, connection: _Watched, now: float) -> bool:
+    def _is_stale(self, connection: Connection, now: float) -> bool:
         return now - connection.idle_since > self._idle_s or now - connection.born > MAX_AGE_S
 
     def drop_stale(self, now: float) -> None:
@@ -109,7 +89,7 @@ class OriginPool(HTTPConnectionPool):
 
 
 class TlsOriginPool(OriginPool, HTTPSConnectionPool):
-    ConnectionCls = _WatchedTls
+    ConnectionCls = TlsConnection
 
 
 class Pools:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from urllib3 import BaseHTTPResponse
 
+from app.upstream.connection import Reads
 from app.upstream.failure import SendFailure, reply_failure
 
 PIECE = 65_536
@@ -39,6 +40,9 @@ class UpstreamStream:
         self._response = response
         self._deadline = deadline
         self._idle_s = idle_s
+        self._reads: Reads | None = getattr(response.connection, "reads", None)
+        if self._reads is not None:
+            self._reads.until, self._reads.idle_s = deadline, idle_s
         self._cap = cap
         self._encoded = "content-encoding" in response.headers
         self._closed = False
@@ -46,7 +50,7 @@ class UpstreamStream:
     def chunks(self, *, capped: bool = False) -> Iterator[bytes]:
         """The body's pieces as they come, none empty. `capped`: together no more than a reply may have."""
         total = 0
-        while piece := self._read(self._idle_s):
+        while piece := self._read():
             total += len(piece)
             if capped and total > self._cap:
                 raise self._too_large()
@@ -60,9 +64,10 @@ class UpstreamStream:
 
     def finish(self) -> None:
         """The reader saw the end mark: keep the connection if the body ends here, close it otherwise."""
-        with contextlib.suppress(SendFailure):
-            if not self._closed:
-                self._read(TAIL_S)
+        if self._reads is not None and not self._closed:
+            self._reads.idle_s = TAIL_S
+            with contextlib.suppress(SendFailure):
+                self._read()
         if self._response.connection is not None:
             self.close()
 
@@ -76,20 +81,16 @@ class UpstreamStream:
             # The plain socket's shutdown: TLS's own may wait, and a thread that reads must wake up.
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(wire, socket.SHUT_RDWR)
-        self._response.close()
+        # Under gevent a reader in another greenlet holds the buffer; woken up, it closes by itself.
+        with contextlib.suppress(OSError, RuntimeError):
+            self._response.close()
 
-    def _read(self, idle_s: float) -> bytes:
-        remaining = self._deadline - time.monotonic()
-        connection = self._response.connection
+    def _read(self) -> bytes:
         try:
-            if connection is not None:
-                if remaining <= 0:
-                    raise TimeoutError
-                # Not connection.sock: that is gone already where the worker said `Connection: close`.
-                connection.wire.settimeout(min(remaining, idle_s))  # type: ignore[attr-defined]
             return self._response.read1(PIECE, decode_content=self._encoded) or b""
         except Exception as error:
-            waiting = "the answer took too long" if remaining <= idle_s else f"silent for {idle_s:g} s"
+            late = time.monotonic() >= self._deadline
+            waiting = "the answer took too long" if late else f"silent for {self._idle_s:g} s"
             raise self._failed(reply_failure(error, waiting)) from error
 
     def _too_large(self) -> SendFailure:

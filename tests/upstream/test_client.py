@@ -151,12 +151,22 @@ def test_failures_after_the_request_was_sent(
     assert len(worker.requests) == 1
 
 
-@pytest.mark.parametrize("answer", [hang(), drip(), drip(content_length=10**6)], ids=["silence", "chunks", "length"])
+DRIPS = {"silence": hang(), "headers": drip(head_first=False), "chunks": drip(), "length": drip(content_length=10**6)}
+
+
+@pytest.mark.parametrize("answer", DRIPS.values(), ids=DRIPS)
 def test_the_deadline_holds_whatever_the_worker_does(answer: Behaviour, client: Client, post: Post) -> None:
     with FakeUpstream(answer) as worker:
         with pytest.raises(SendFailure) as caught:
             client.send(post(worker.url), deadline=time.monotonic() + 0.2)
         worker.wait_left()
+    assert (caught.value.kind, caught.value.sent) == ("timeout", True)
+
+
+def test_a_worker_that_does_not_take_the_request(post: Post, soon: float) -> None:
+    client = Client(Settings(connect_timeout_s=0.3))
+    with socket.create_server(("127.0.0.1", 0)) as deaf, pytest.raises(SendFailure, match="whole request") as caught:
+        client.send(post(f"http://127.0.0.1:{deaf.getsockname()[1]}/", b"x" * 50_000_000), deadline=soon)
     assert (caught.value.kind, caught.value.sent) == ("timeout", True)
 
 

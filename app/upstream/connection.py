@@ -1,0 +1,71 @@
+"""Connections whose failures to connect are told apart, and whose every read ends in time."""
+
+from __future__ import annotations
+
+import io
+import socket
+import time
+from http.client import HTTPResponse
+from typing import Any
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from app.upstream.failure import connect_failure
+
+
+class Reads(io.RawIOBase):
+    """The bytes of one reply. No read lasts longer than `idle_s`, none beyond `until` (of time.monotonic()).
+
+    It stands below the parser, so that headers and chunk sizes which drip in byte by byte cannot outlast it either.
+    """
+
+    def __init__(self, wire: socket.socket, seconds: float) -> None:
+        self.until = time.monotonic() + seconds
+        self.idle_s = seconds
+        self._wire = wire
+        self._raw = wire.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = min(self.until - time.monotonic(), self.idle_s)
+        if left <= 0:
+            raise TimeoutError
+        self._wire.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """What http.client asks a socket for."""
+        return io.BufferedReader(self)
+
+
+class Connection(HTTPConnection):
+    """`wire` is its socket, also after http.client let go of it. Times are monotonic seconds."""
+
+    wire: socket.socket | None = None
+    reads: Reads | None = None
+    born = 0.0
+    idle_since = 0.0
+
+    def connect(self) -> None:
+        """Raises SendFailure, which urllib3 lets through: so what was never sent cannot be taken for sent."""
+        try:
+            super().connect()
+        except Exception as error:
+            raise connect_failure(error) from error
+        self.wire = self.sock
+        self.born = time.monotonic()
+
+    def response_class(self, sock: Any, **options: Any) -> HTTPResponse:  # type: ignore[override]
+        """Called by http.client once the request is sent; `timeout` then is the time for the reply."""
+        self.reads = Reads(sock, float(self.timeout or 0))
+        return HTTPResponse(self.reads, **options)  # type: ignore[arg-type]
+
+
+class TlsConnection(Connection, HTTPSConnection):
+    pass
