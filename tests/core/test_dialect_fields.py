@@ -33,6 +33,12 @@ def test_who_is_not(words: dict[str, Any]) -> None:
     assert not dialect_of(worker_of({**OPENAI, **words})).openai_shaped
 
 
+def test_openai_shape_is_understood_where_the_stream_names_no_delta() -> None:
+    dialect = dialect_of(worker_of({**OPENAI, "stream": {"framing": "sse", "done": "[DONE]"}}))
+    assert dialect.openai_shaped
+    assert dialect.streams
+
+
 CARRIED = {
     "tools": [{"type": "function", "function": {"name": "f"}}],
     "tool_choice": "auto",

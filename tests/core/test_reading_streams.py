@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -128,6 +129,17 @@ def test_one_json_reply_to_a_stream_request_is_read_by_the_rules_for_replies() -
     with pytest.raises(WorkerFault) as caught:
         list(reader(STREAMING, stream=True).events([b"<html>"], "text/html"))
     assert caught.value.kind == "not_json"
+
+
+def test_an_endless_reply_that_calls_itself_a_stream_is_given_up() -> None:
+    def endless() -> Iterator[bytes]:
+        yield b"{"
+        while True:
+            yield b" " * 1_000_000
+
+    with pytest.raises(WorkerFault) as caught:
+        list(reader(STREAMING, stream=True).events(endless(), SSE))
+    assert caught.value.kind == "too_large"
 
 
 def test_a_reader_that_was_not_asked_to_stream_reads_one_reply() -> None:
