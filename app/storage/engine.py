@@ -41,7 +41,7 @@ def normalise_url(url: str) -> str:
     """`url` with the driver named and the path of a SQLite file absolute; raises ValueError with one clear sentence."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ValueError(
             "DATABASE_URL is no database URL: use sqlite:///path or postgresql://user@host/name."
         ) from None
@@ -79,8 +79,12 @@ def _is_sqlite(url: str) -> bool:
 
 
 def _connect_args(url: str) -> dict[str, Any]:
-    # isolation_level None: the driver opens no transaction of its own accord, `_begin` does.
-    return {"isolation_level": None, "timeout": 0} if _is_sqlite(url) else dict(_POSTGRES_ARGS)
+    if _is_sqlite(url):
+        # isolation_level None: the driver opens no transaction of its own accord, `_begin` does.
+        return {"isolation_level": None, "timeout": 0}
+    said = make_url(url).query
+    args = {name: value for name, value in _POSTGRES_ARGS.items() if name not in said}
+    return args | ({"options": f"{_POSTGRES_ARGS['options']} {said['options']}"} if "options" in said else {})
 
 
 def prepare_engine(engine: Engine) -> None:

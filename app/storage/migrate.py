@@ -15,7 +15,7 @@ from app.storage.failures import translated
 
 _ADVISORY_LOCK = 7_236_520_819
 """Rollcall's own number among the advisory locks of a PostgreSQL database."""
-_WAIT_S = 600.0
+_WAIT_S = 60.0
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from app.core.errors import StorageUnavailable
 from app.storage import engine as engine_module
 from app.storage import revision
 from app.storage.database import Database, engine_options
+from tests.conftest import ROOT
 from tests.storage.conftest import PATIENCE_S, Run
 
 
@@ -154,6 +157,12 @@ def test_a_read_that_turns_into_a_write_never_waits_for_ever(sqlite_engine: Engi
     assert number(database) == 1
 
 
+def test_under_gevent_a_writer_that_waits_lets_the_others_run(database_url: str) -> None:
+    command = [sys.executable, "-m", "tests.storage.greenlets", database_url]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "both\n", done.stderr
+
+
 def test_every_sqlite_connection_is_durable_and_never_waits_in_the_driver(sqlite_engine: Engine) -> None:
     Database(sqlite_engine)
     expected = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 0}
@@ -168,9 +177,12 @@ def test_a_second_database_on_an_engine_begins_once(sqlite_engine: Engine) -> No
     assert number(Database(sqlite_engine)) == 0
 
 
-def test_postgres_is_bounded_in_time(postgres_url: str) -> None:
-    engine = create_engine(postgres_url, **engine_options(postgres_url))
+def test_postgres_is_bounded_in_time_and_keeps_what_the_url_says(postgres_url: str) -> None:
+    url = f"{postgres_url}&connect_timeout=9&options=-csearch_path%3Dmine"
+    assert "connect_timeout" not in engine_options(url)["connect_args"]
+    engine = create_engine(url, **engine_options(url))
     with engine.connect() as connection:
+        assert connection.execute(text("SHOW search_path")).scalar() == "mine"
         assert connection.execute(text("SHOW statement_timeout")).scalar() == "5s"
         assert connection.execute(text("SHOW synchronous_commit")).scalar() == "on"
     engine.dispose()
