@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flask import Flask
 
-__version__ = "0.1.0"
-
 
 def create_app(values: Mapping[str, Any] | None = None) -> Flask:
     """The server's application. `values` are settings by name; without them the environment decides.

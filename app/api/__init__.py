@@ -12,25 +12,19 @@ if TYPE_CHECKING:
 
 def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
     """Bind every surface to `app`. `own`: the application is ours, so its other routes and errors are guarded too."""
-    from flask_smorest import Api
-
-    from app import __version__
     from app.api import completions, docs, health, models, offline, register, route, workers
     from app.api.chat_openapi import document
     from app.api.edge import register_edge
     from app.api.errors import register_error_handlers
+    from app.core.version import VERSION
 
     app.config |= {
         "API_TITLE": "Rollcall",
-        "API_VERSION": __version__,
+        "API_VERSION": VERSION,
         "OPENAPI_VERSION": "3.0.3",
         "OPENAPI_URL_PREFIX": None,
     }
-    class OurApi(Api):  # type: ignore[misc]
-        def _register_error_handlers(self) -> None:
-            """Ours are in errors.py; those of an application that embeds us are none of our business."""
-
-    api = OurApi(app)
+    api = docs.Api(app)
     document(api.spec)
     documented = (register.blueprint, offline.blueprint, workers.blueprint, route.blueprint, health.blueprint)
     plain = (completions.blueprint, models.blueprint, docs.blueprint)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from app import __version__
 from app.cli.ask import ask
 from app.cli.demo.command import demo
 from app.cli.intent import drain, enable, offline
@@ -16,10 +15,11 @@ from app.cli.route import route
 from app.cli.sample import sample_worker
 from app.cli.serve import serve
 from app.cli.workers import list_workers
+from app.core.version import VERSION
 
 
 @click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="rollcall")
+@click.version_option(VERSION, prog_name="rollcall")
 def cli() -> None:
     """Rollcall: one door in front of every model service."""
 

@@ -1,4 +1,4 @@
-"""One tree of errors: each knows its HTTP status, its type and code (OpenAI's words where they exist), and the field at fault.
+"""One tree of errors: each knows its HTTP status, type and code (OpenAI's where they exist), and the field at fault.
 
 A message is one sentence that says what is wrong and what to do. It never carries a secret or a stack trace.
 """

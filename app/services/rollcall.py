@@ -50,7 +50,7 @@ def assemble(settings: Settings, database: Database) -> Rollcall:
         client=client,
         bench=bench,
         prober=prober,
-        registry=Registry(database, fleet, settings),
+        registry=Registry(database, fleet, settings, bench),
         router=Router(fleet, client, bench, settings, settings.secret),
         checker=Checker(database, fleet, prober, bench, settings, settings.secret),
     )

@@ -13,8 +13,7 @@ class Echo(ls.LitAPI):
         pass
 
     def predict(self, prompt: list[dict[str, str]]) -> Iterator[str]:
-        for word in ("You", " said: ", prompt[-1]["content"]):
-            yield word
+        yield from ("You", " said: ", prompt[-1]["content"])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Ask a model server that nobody here wrote, through Rollcall, with the unmodified openai package. usage: make test-live
+"""Ask a model server that nobody here wrote, through Rollcall, with the unmodified openai package.
+
+usage: make test-live [WRITE=1]
 
 Installs llama-cpp-python with random weights into an environment of its own under var/live/ (it is compiled: minutes
 the first time), or LitServe where that cannot be built. The transcript goes to the terminal and, with --write, to
