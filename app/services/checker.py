@@ -20,11 +20,12 @@ from app.upstream.probe import Prober
 
 log = logging.getLogger(__name__)
 
-LEADING_PAUSE_S = 0.1
+LEADING_PAUSE_S = 0.08
 WATCHING_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 1.0
 STOP_WAIT_S = 5.0
-DUE_AT_ONCE = 200
+# Results that land together are written together.
+GATHER_S = 0.02
 # Results that change nothing and are not asked for again within this time may wait for the next renewal of the lease.
 SOON_S = 1.5
 
@@ -91,7 +92,7 @@ class Checker:
             row = lease.read(tx)
             leads = self._leadership.learn(row)
             now = self._database.now(tx)
-            due = health.due(tx, now, DUE_AT_ONCE) if leads else []
+            due = health.due(tx, now, self._probing.reach) if leads else []
         if leads:
             self._probing.start(due, row.epoch, now)
         elif self._leadership.is_vacant(row):
@@ -156,6 +157,7 @@ class Checker:
                 failures = 0
             self._wake.wait(self._pause(failures))
             self._wake.clear()
+            time.sleep(GATHER_S)
 
     def _pause(self, failures: int) -> float:
         pause = LEADING_PAUSE_S if self.leads else WATCHING_PAUSE_S

@@ -49,31 +49,39 @@ def in_thread(job: Callable[[], None]) -> None:
 
 
 class Probing:
-    """`on_failure` is called from a probe's own thread, so that a verdict in the making need not wait for a tick."""
+    """`wake` is called from a probe's own thread when the next tick should come soon: a verdict is in the making
+
+    because it failed, or others may wait for its place.
+    """
 
     def __init__(
-        self, prober: Prober, settings: Settings, secrets: Secrets, on_failure: Callable[[], None], launch: Launch
+        self, prober: Prober, settings: Settings, secrets: Secrets, wake: Callable[[], None], launch: Launch
     ) -> None:
         self._prober = prober
         self._secrets = secrets
-        self._on_failure = on_failure
+        self._wake = wake
         self._launch = launch
         self._parallel = settings.probe_parallel
         self._usual = Policy(settings.probe_interval_s, settings.probe_fall, settings.probe_rise)
+        self._full = False
         self._flights: dict[int, _Flight] = {}
         self._waiting: dict[int, Outcome] = {}
 
+    @property
+    def reach(self) -> int:
+        """How many of the due to look at: as many as there is room for, and those among them that are busy already."""
+        return self._parallel + len(self._waiting)
+
     def start(self, workers: Iterable[Worker], epoch: int, now: float) -> None:
         """Probe as many of these, in their order, as there is room for; `now` in UTC seconds of the database."""
-        room = self._parallel - len(self._flights)
         for worker in workers:
-            if room <= 0:
-                return
+            if len(self._flights) >= self._parallel:
+                break
             if worker.id not in self._flights and worker.id not in self._waiting:
-                room -= 1
                 flight = _Flight(worker, epoch, now)
                 self._launch(partial(self._run, flight))
                 self._flights[worker.id] = flight
+        self._full = len(self._flights) >= self._parallel
 
     def outcomes(self, epoch: int) -> list[Outcome]:
         """What came back in this term of office and is not written yet; what an earlier one left is dropped."""
@@ -106,8 +114,8 @@ class Probing:
 
     def _run(self, flight: _Flight) -> None:
         flight.result = result = self._ask(flight.worker)
-        if result.ok is False:
-            self._on_failure()
+        if result.ok is False or self._full:
+            self._wake()
 
     def _ask(self, worker: Worker) -> ProbeResult:
         try:

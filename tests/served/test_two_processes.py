@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import psycopg
+from sqlalchemy import make_url
 
 from tests.served.toys import Toy, Traffic, openai_worker, question
 from tests.serving import Server, wait_for
@@ -57,3 +63,41 @@ def test_a_worker_that_hangs_is_found_without_traffic_and_comes_back(server: Ser
         toy.send(signal.SIGCONT)
     server.wait_for_status(worker_id, "available")
     server.ask_each("POST", CHAT, question("hangs"), until=lambda answer: answer.status == 200)
+
+
+def test_an_outage_of_the_database_changes_nothing_for_completions(
+    server: Server, shared_database: str, toy: Toy, other_toy: Toy
+) -> None:
+    server.wait_for_status(server.register(**openai_worker("steady", toy.url)), "available")
+    server.ask_each("POST", CHAT, question("steady"), until=lambda answer: answer.status == 200)
+    late = openai_worker("late", other_toy.url)
+    with outage(shared_database):
+        refused = server.ask("POST", "/api/server/register", late)
+        assert refused.status == 503, refused
+        assert refused.body["success"] is False
+        server.ask_each("POST", CHAT, question("steady"), until=lambda answer: answer.status == 200)
+        server.ask_each("GET", "/readyz", until=lambda answer: answer.status == 200)
+    wait_for("storage", lambda: server.ask("POST", "/api/server/register", late).status in (200, 409))
+    (row,) = server.ask("GET", "/api/server/workers?model_name=late").body["data"]
+    server.wait_for_status(row["id"], "available")
+
+
+@contextmanager
+def outage(url: str) -> Iterator[None]:
+    """SQLite's write lock is held; PostgreSQL ends every connection and takes none."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        with closing(sqlite3.connect(parsed.database or "", isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+        return
+    everything = parsed.set(drivername="postgresql", database="postgres").render_as_string(hide_password=False)
+    with psycopg.connect(everything, autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {parsed.database} ALLOW_CONNECTIONS false")
+        try:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [parsed.database]
+            )
+            yield
+        finally:
+            admin.execute(f"ALTER DATABASE {parsed.database} ALLOW_CONNECTIONS true")

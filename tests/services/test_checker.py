@@ -119,21 +119,6 @@ def test_a_worker_deleted_or_taken_offline_during_its_probe(rig: Rig) -> None:
     assert set(rig.asked) == {other}
 
 
-def test_no_more_probes_at_once_than_allowed_and_never_two_for_one_worker(database: Database) -> None:
-    rig, airport = Rig(database, probe_parallel=3), Airport()
-    ids = [rig.register() for _ in range(5)]
-    checker = rig.leader(airport)
-    for _ in range(4):
-        rig.pass_time(3)
-        checker.tick()
-        assert len(airport.waiting) == 3
-    airport.land()
-    checker.tick()
-    assert len(airport.waiting) == 3
-    airport.land()
-    assert sorted(set(rig.asked)) == ids
-
-
 def test_a_refused_connection_brings_the_next_probe_forward_from_any_process(rig: Rig) -> None:
     worker_id = rig.register()
     leader, other = rig.leader(), rig.checker()
