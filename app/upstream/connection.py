@@ -51,6 +51,7 @@ class Connection(HTTPConnection):
     reads: Reads | None = None
     born = 0.0
     idle_since = 0.0
+    _held: list[bytes] | None = None
 
     def connect(self) -> None:
         """Raises SendFailure, which urllib3 lets through: so what was never sent cannot be taken for sent."""
@@ -60,6 +61,36 @@ class Connection(HTTPConnection):
             raise connect_failure(error) from error
         self.wire = self.sock
         self.born = time.monotonic()
+
+    def request(self, *args: Any, **options: Any) -> None:
+        """Head and body leave in one piece: half the system calls, and one packet where they fit."""
+        self._held = []
+        try:
+            super().request(*args, **options)
+        finally:
+            held, self._held = self._held, None
+        super().send(b"".join(held))
+
+    def send(self, data: Any) -> None:
+        if self._held is None:
+            super().send(data)
+        else:
+            self._held.append(data)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Open, and the worker neither closed it nor said anything unasked."""
+        if self.wire is None or self.sock is None:
+            return False
+        try:
+            self.wire.settimeout(0)
+            # The plain socket's recv: TLS's own takes no flags.
+            socket.socket.recv(self.wire, 1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
 
     def response_class(self, sock: Any, **options: Any) -> HTTPResponse:  # type: ignore[override]
         """Called by http.client once the request is sent; `timeout` then is the time for the reply."""

@@ -55,7 +55,7 @@ class OriginPool(HTTPConnectionPool):
                 connection = self._idle.pop()
             except IndexError:
                 break
-            if not self._is_stale(connection, now) and connection.is_connected:
+            if not self._is_stale(connection, now) and connection.is_quiet:
                 return connection
             connection.close()
         new: Connection = self._new_conn()  # type: ignore[assignment]
