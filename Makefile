@@ -28,7 +28,7 @@ bench: .venv/.dev
 	@$(BIN)/python -m bench.run
 
 test-live: .venv/.dev
-	@$(BIN)/python tests/live/run.py
+	@$(BIN)/python tests/live/run.py $(if $(WRITE),--write)
 
 .venv/.run: requirements.lock | .venv/bin/python
 	@$(call install,requirements.lock)
