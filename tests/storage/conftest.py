@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 import pytest
 
 from app.core.registration import Registration
+from app.core.worker import Worker
+from app.storage import lease, workers
+from app.storage.database import Database
+from app.storage.lease import Lease
+from tests.storage.probed import NOW
 
 PATIENCE_S = 20.0
 Run = Callable[..., threading.Thread]
@@ -45,3 +51,22 @@ def run() -> Iterator[Run]:
         thread.join(PATIENCE_S)
         assert not thread.is_alive(), "a thread waits for ever"
     assert failures == []
+
+
+@pytest.fixture
+def mine(database: Database) -> Lease:
+    with database.write() as tx:
+        taken = lease.take(tx, "me", lease.read(tx))
+    assert taken
+    return taken
+
+
+@pytest.fixture
+def add(database: Database, registration: Callable[..., Registration]) -> Callable[[], Worker]:
+    numbers = count(1)
+
+    def build() -> Worker:
+        with database.write() as tx:
+            return workers.insert(tx, registration(f"m{next(numbers)}"), 1, NOW)
+
+    return build

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.conftest import upgrade
+from tests.databases import upgrade
 
 if __name__ == "__main__":
     print("ready", flush=True)

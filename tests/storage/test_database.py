@@ -15,7 +15,7 @@ from app.core.errors import StorageUnavailable
 from app.storage import engine as engine_module
 from app.storage import revision
 from app.storage.database import Database, engine_options
-from tests.conftest import ROOT
+from tests.databases import ROOT
 from tests.storage.conftest import PATIENCE_S, Run
 
 

@@ -14,9 +14,9 @@ from sqlalchemy import Engine, create_engine, text
 from app.core.errors import InvalidField, RollcallError, StorageUnavailable
 from app.core.registration import Registration
 from app.storage import revision, workers
-from app.storage.database import Database, SchemaBehind, engine_options, normalise_url
+from app.storage.database import Database, SchemaBehind, engine_options
+from tests.databases import ROOT, opened
 
-ROOT = Path(__file__).resolve().parents[2]
 Build = Callable[..., Registration]
 
 
@@ -25,11 +25,6 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine = create_engine(database_url, **engine_options(database_url))
     yield engine
     engine.dispose()
-
-
-def opened(url: str) -> Database:
-    url = normalise_url(url)
-    return Database(create_engine(url, **engine_options(url)))
 
 
 def refusal(database: Database, *statements: str) -> RollcallError:

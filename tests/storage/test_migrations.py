@@ -19,8 +19,8 @@ from sqlalchemy import create_engine, inspect, text
 from app.core.registration import Registration
 from app.core.worker import Worker
 from app.storage import health, lease, revision, workers
-from app.storage.database import SCHEMA, Database, SchemaBehind, engine_options, normalise_url
-from tests.conftest import ROOT, postgres_database, storage_app
+from app.storage.database import SCHEMA, Database, SchemaBehind, normalise_url
+from tests.databases import ROOT, opened, postgres_database, storage_app
 
 Build = Callable[..., Registration]
 
@@ -33,19 +33,6 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     else:
         with postgres_database(request.getfixturevalue("postgres_server"), "template0") as url:
             yield url
-
-
-@pytest.fixture
-def opened() -> Iterator[Callable[[str], Database]]:
-    engines = []
-
-    def build(url: str) -> Database:
-        engines.append(create_engine(url, **engine_options(url)))
-        return Database(engines[-1])
-
-    yield build
-    for engine in engines:
-        engine.dispose()
 
 
 def migrate(url: str, command: Callable[..., object], *args: Any) -> None:
@@ -69,7 +56,7 @@ def test_the_code_names_the_newest_migration() -> None:
     assert scripts.get_heads() == [SCHEMA]
 
 
-def test_up_filled_down_and_up_again(empty_url: str, opened: Callable[[str], Database], registration: Build) -> None:
+def test_up_filled_down_and_up_again(empty_url: str, registration: Build) -> None:
     migrate(empty_url, flask_migrate.upgrade)
     database = opened(empty_url)
     database.check_schema()
@@ -88,9 +75,7 @@ def test_up_filled_down_and_up_again(empty_url: str, opened: Callable[[str], Dat
         assert lease.read(tx) == lease.Lease("", 0, 0)
 
 
-def test_a_second_upgrade_changes_nothing(
-    database_url: str, opened: Callable[[str], Database], registration: Build
-) -> None:
+def test_a_second_upgrade_changes_nothing(database_url: str, registration: Build) -> None:
     database = opened(database_url)
     before = fill(database, registration)
     migrate(database_url, flask_migrate.upgrade)
@@ -123,7 +108,7 @@ def test_a_difference_is_found(database_url: str, change: str) -> None:
         migrate(database_url, flask_migrate.check)
 
 
-def test_four_processes_at_once(empty_url: str, opened: Callable[[str], Database]) -> None:
+def test_four_processes_at_once(empty_url: str) -> None:
     command = [sys.executable, "-m", "tests.storage.migrating", empty_url]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     processes = [subprocess.Popen(command, cwd=ROOT, text=True, **pipes) for _ in range(4)]  # type: ignore[call-overload]
@@ -162,7 +147,7 @@ def flask(url: str, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
 
 
-def test_the_command_itself(empty_url: str, opened: Callable[[str], Database]) -> None:
+def test_the_command_itself(empty_url: str) -> None:
     done = flask(empty_url, "upgrade")
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert done.stderr.startswith("Database upgraded to 0001: ")
