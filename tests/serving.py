@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE_S = 20.0
+PATIENCE_S = 40.0
 _LISTENS = re.compile(r"Rollcall listens at http://127\.0\.0\.1:(\d+)")
 
 T = TypeVar("T")

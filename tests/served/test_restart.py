@@ -1,4 +1,4 @@
-"""Stops, kills and restarts of the server: nothing is forgotten, and somebody always probes."""
+"""Stops and restarts of the server: nothing is forgotten, nothing is left behind."""
 
 from __future__ import annotations
 
@@ -10,34 +10,14 @@ from typing import Any
 
 import psutil
 import pytest
-from sqlalchemy import create_engine
 
-from app.storage import lease
-from app.storage.database import Database, engine_options
-from app.storage.lease import Lease
+from app.storage.database import Database
 from tests.fakes import refusing_port
+from tests.served.leases import held, leader, opened
 from tests.served.toys import Toy, openai_worker
-from tests.serving import Server, serving, wait_for
+from tests.serving import PATIENCE_S, Server, serving, wait_for
 
 KEPT = ("id", "model_name", "req_url_template", "weight", "admin", "probe", "status", "last_ok_at", "last_fail_at")
-
-
-@pytest.fixture
-def sqlite(sqlite_url: str) -> Iterator[Database]:
-    engine = create_engine(sqlite_url, **engine_options(sqlite_url))
-    yield Database(engine)
-    engine.dispose()
-
-
-def held(database: Database) -> Lease | None:
-    with database.read() as tx:
-        row = lease.read(tx)
-    return row if row.holder else None
-
-
-def leader(database: Database) -> int | None:
-    row = held(database)
-    return int(row.holder.split("/")[1]) if row else None
 
 
 def rows(server: Server) -> list[dict[str, Any]]:
@@ -70,40 +50,12 @@ def test_a_restart_forgets_nothing(
         assert rows(server) == before
 
 
-def test_another_process_takes_over_when_the_leader_is_killed(
-    database: Database, database_url: str, folder: Path, toy: Toy
-) -> None:
-    with serving(database_url, folder) as server:
-        first = wait_for("a leader", lambda: leader(database))
-        assert first in server.pids
-        os.kill(first, signal.SIGKILL)
-        second = wait_for("the next leader", lambda: (pid := leader(database)) != first and pid)
-        assert second in server.pids
-        server.wait_for_status(server.register(**openai_worker("m", toy.url)), "available")
-
-
-def test_a_leader_that_is_paused_and_wakes_late_follows(sqlite: Database, sqlite_url: str, folder: Path) -> None:
-    with serving(sqlite_url, folder) as server:
-        first = wait_for("a leader", lambda: leader(sqlite))
-        # just after a beat it is in no transaction: a paused one would keep SQLite's write lock
-        seen = held(sqlite)
-        wait_for("a beat", lambda: held(sqlite) != seen)
-        os.kill(first, signal.SIGSTOP)
-        second = wait_for("the next leader", lambda: (pid := leader(sqlite)) != first and pid)
-        os.kill(first, signal.SIGCONT)
-        wait_for("the first to notice", lambda: "Another process checks" in server.log)
-        assert leader(sqlite) == second
-        assert server.pids == {first, second}
-
-
-def test_control_c_in_a_terminal_stops_everything_and_hands_the_lease_on(
-    sqlite: Database, sqlite_url: str, folder: Path
-) -> None:
-    with serving(sqlite_url, folder) as server:
-        wait_for("a leader", lambda: leader(sqlite))
+def test_control_c_in_a_terminal_stops_everything_and_hands_the_lease_on(sqlite_url: str, folder: Path) -> None:
+    with opened(sqlite_url) as database, serving(sqlite_url, folder) as server:
+        wait_for("a leader", lambda: leader(database))
         children = server.pids
         os.killpg(server.process.pid, signal.SIGINT)
-        assert server.process.wait(20) == 0
+        assert server.process.wait(PATIENCE_S) == 0
         assert not any(psutil.pid_exists(pid) for pid in children)
         assert "Traceback" not in server.log
-    assert held(sqlite) is None
+        assert held(database) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import time
@@ -11,6 +12,7 @@ from contextlib import closing, contextmanager
 import psycopg
 from sqlalchemy import make_url
 
+from tests.served.leases import held, leader, opened
 from tests.served.toys import Toy, Traffic, openai_worker, question
 from tests.serving import Server, wait_for
 
@@ -63,6 +65,32 @@ def test_a_worker_that_hangs_is_found_without_traffic_and_comes_back(server: Ser
         toy.send(signal.SIGCONT)
     server.wait_for_status(worker_id, "available")
     server.ask_each("POST", CHAT, question("hangs"), until=lambda answer: answer.status == 200)
+
+
+def test_another_process_takes_over_when_the_leader_is_killed(server: Server, shared_database: str, toy: Toy) -> None:
+    with opened(shared_database) as database:
+        first = wait_for("a leader", lambda: leader(database))
+        assert first in server.pids
+        os.kill(first, signal.SIGKILL)
+        second = wait_for("the next leader", lambda: (pid := leader(database)) != first and pid)
+        assert second in server.pids
+    server.wait_for_status(server.register(**openai_worker("after", toy.url)), "available")
+    wait_for("a process in place of the killed one", lambda: len(server.pids) == 2)
+    server.ask_each("POST", CHAT, question("after"), until=lambda answer: answer.status == 200)
+
+
+def test_a_leader_that_is_paused_and_wakes_late_follows(server: Server, shared_database: str) -> None:
+    with opened(shared_database) as database:
+        first = wait_for("a leader", lambda: leader(database))
+        # just after a beat it is in no transaction: a paused one would keep its locks
+        seen = held(database)
+        wait_for("a beat", lambda: held(database) != seen)
+        os.kill(first, signal.SIGSTOP)
+        second = wait_for("the next leader", lambda: (pid := leader(database)) != first and pid)
+        os.kill(first, signal.SIGCONT)
+        wait_for("the first to notice", lambda: "Another process checks" in server.log)
+        assert leader(database) == second
+        assert server.pids == {first, second}
 
 
 def test_an_outage_of_the_database_changes_nothing_for_completions(
