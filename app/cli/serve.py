@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli.opened import opened_app
+from app.cli.ports import free_port
 from app.core.errors import StorageUnavailable
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def _check(migrate: bool) -> None:
     with opened_app() as app:
         rollcall: Rollcall = app.extensions["rollcall"]
         settings = rollcall.settings
+        free_port(settings.host, settings.port, "choose another one with ROLLCALL_PORT (make run PORT=…).")
         is_own = settings.database_url == settings.default_database_url
         if migrate and is_own:
             _upgrade(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,14 @@ def test_a_public_address_is_refused_with_the_way_out(tmp_path: Path) -> None:
 
 def test_tables_that_do_not_fit_name_the_remedy(tmp_path: Path) -> None:
     assert "flask db upgrade" in refusal(ROLLCALL_VAR=str(tmp_path))
+
+
+def test_a_busy_port_is_one_sentence(tmp_path: Path, sqlite_url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        sentence = refusal(ROLLCALL_VAR=str(tmp_path), DATABASE_URL=sqlite_url, ROLLCALL_PORT=port)
+    assert f"Port {port} on 127.0.0.1 cannot be used" in sentence
+    assert "ROLLCALL_PORT" in sentence
 
 
 def test_only_its_own_file_is_migrated(tmp_path: Path) -> None:

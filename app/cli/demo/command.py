@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import socket
 
 import click
 
-from app.cli.refusal import Refused
+from app.cli.ports import free_port
 
 
 @click.command()
@@ -24,7 +23,8 @@ def demo(port: int | None) -> None:
     from app.settings import load_settings
 
     settings = load_settings()
-    port = _free_port(settings.port if port is None else port)
+    port = settings.port if port is None else port
+    port = free_port("127.0.0.1", port, f"choose another one with `make demo PORT={port + 1}`.")
     with interruptible(), Children(_environment(port), settings.var / "demo.log") as children:
         try:
             Story(children, port).tell()
@@ -33,18 +33,6 @@ def demo(port: int | None) -> None:
         finally:
             ignore_endings()
     click.echo("Stopped. What was registered is remembered: `make run` starts the server alone.")
-
-
-def _free_port(port: int) -> int:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise Refused(
-                f"Port {port} cannot be used ({error.strerror}): choose another one with `make demo PORT={port + 1}`."
-            ) from error
-        return int(probe.getsockname()[1])
 
 
 def _environment(port: int) -> dict[str, str]:
