@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flask import Flask
+    from sqlalchemy import Engine
 
 
 def create_app(values: Mapping[str, Any] | None = None) -> Flask:
@@ -34,22 +35,33 @@ def init_app(app: Flask, values: Mapping[str, Any] | None = None) -> None:
 
 def _bind(app: Flask, values: Mapping[str, Any] | None, *, own: bool) -> None:
     from app.api import register_api
-    from app.extensions import db, migrate
     from app.services.rollcall import assemble
-    from app.settings import ROOT, load_settings
-    from app.storage.database import Database, engine_options, normalise_url
+    from app.settings import SettingsError, load_settings
+    from app.storage.database import Database, normalise_url, pooled_engine
 
     settings = load_settings(values)
-    url = normalise_url(settings.database_url)
+    try:
+        url = normalise_url(settings.database_url)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
     if settings.database_url == settings.default_database_url:
         settings.var.mkdir(parents=True, exist_ok=True)
-    app.config.setdefault("SQLALCHEMY_DATABASE_URI", url)
-    app.config.setdefault("SQLALCHEMY_ENGINE_OPTIONS", engine_options(url))
+    # An application that embeds us may have a Flask-SQLAlchemy of its own, and one is all that Flask can hold.
+    engine = _own_engine(app, url) if own else pooled_engine(url)
+    app.extensions["rollcall"] = assemble(settings, Database(engine))
+    register_api(app, settings, own=own)
+
+
+def _own_engine(app: Flask, url: str) -> Engine:
+    from app.extensions import db, migrate
+    from app.settings import ROOT
+    from app.storage.database import engine_options
+
+    app.config |= {"SQLALCHEMY_DATABASE_URI": url, "SQLALCHEMY_ENGINE_OPTIONS": engine_options(url)}
     db.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
     with app.app_context():
-        app.extensions["rollcall"] = assemble(settings, Database(db.engine))
-    register_api(app, settings, own=own)
+        return db.engine
 
 
 def start(app: Flask) -> None:

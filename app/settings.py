@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import click
+
 from app.core.errors import UpstreamError
 from config import default
 
@@ -17,8 +19,11 @@ ROOT = Path(__file__).resolve().parent.parent
 NAMES = tuple(name for name in vars(default) if name == "DATABASE_URL" or name.startswith("ROLLCALL_"))
 
 
-class SettingsError(ValueError):
-    """A setting with a value that cannot be used; the message is one line that names it."""
+class SettingsError(click.ClickException, ValueError):
+    """A setting with a value that cannot be used; the message is one line that names it.
+
+    A ClickException, so that `flask …` and `manage.py …` both show the line and no traceback.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ ALLOWED = {
 }
 # which libraries live in which rooms only
 HOMES = {
-    "sqlalchemy": {"storage", "extensions"},
+    "sqlalchemy": {"storage", "extensions", ""},
     "flask_sqlalchemy": {"extensions"},
     "flask_migrate": {"extensions", "cli"},
     "alembic": {"storage"},
@@ -39,7 +39,7 @@ HOMES = {
     "marshmallow": {"api"},
     "webargs": {"api"},
     "werkzeug": {"api"},
-    "click": {"cli"},
+    "click": {"cli", "settings"},
     "rich": {"cli"},
     "gevent": set(),
 }

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from app.storage.engine import WRITES, engine_options, normalise_url, prepare_engine
+from app.storage.engine import WRITES, engine_options, normalise_url, pooled_engine, prepare_engine
 from app.storage.failures import BEHIND, SchemaBehind, translated
 
-__all__ = ["SCHEMA", "Database", "SchemaBehind", "engine_options", "normalise_url"]
+__all__ = ["SCHEMA", "Database", "SchemaBehind", "engine_options", "normalise_url", "pooled_engine"]
 
 SCHEMA = "0001"
 """The migration that this version works with: the newest in migrations/versions."""

@@ -67,6 +67,11 @@ def engine_options(url: str) -> dict[str, Any]:
     return args if _is_sqlite(url) else {**args, "pool_pre_ping": True}
 
 
+def pooled_engine(url: str) -> Engine:
+    """An engine for a process that serves; `url` is from `normalise_url`."""
+    return create_engine(url, **engine_options(url))
+
+
 def single_connection_engine(url: str) -> Engine:
     """An engine without a pool, for migrations: what they do to their connection ends with it."""
     engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=_connect_args(url))

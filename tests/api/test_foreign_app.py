@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
 
 import app as rollcall
 from tests.fakes import FakeUpstream, json_answer
@@ -53,3 +54,13 @@ def test_what_belongs_to_the_foreign_application_is_left_alone(host: Flask) -> N
     assert client.get("/nowhere").mimetype == "text/html"
     ours = client.get("/v1/models", headers={"Host": "anything.example"})
     assert ours.status_code == 403
+
+
+def test_the_foreign_application_may_have_a_database_of_its_own(sqlite_url: str) -> None:
+    host = Flask("somebody-elses")
+    host.config["SQLALCHEMY_DATABASE_URI"] = "sqlite://"
+    theirs = SQLAlchemy(host)
+    rollcall.init_app(host, {"DATABASE_URL": sqlite_url})
+    assert host.test_client().get("/api/server/workers").json["success"] is True
+    with host.app_context():
+        assert str(theirs.engine.url) == "sqlite://"
