@@ -16,6 +16,7 @@ def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
     from app.api.chat_openapi import document
     from app.api.edge import register_edge
     from app.api.errors import register_error_handlers
+    from app.api.json_provider import JsonProvider
     from app.core.version import VERSION
 
     app.config |= {
@@ -24,6 +25,8 @@ def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
         "OPENAPI_VERSION": "3.0.3",
         "OPENAPI_URL_PREFIX": None,
     }
+    if own:
+        app.json = JsonProvider(app)
     api = docs.Api(app)
     document(api.spec)
     documented = (register.blueprint, offline.blueprint, workers.blueprint, route.blueprint, health.blueprint)
