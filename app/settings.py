@@ -57,6 +57,14 @@ class Settings:
     probe_parallel: int = 32
     lease_s: float = 4.0
     fleet_poll_s: float = 0.1
+    job_parallel: int = 32
+    media_dir: Path | None = None
+    media_max_bytes: int = 200_000_000
+    media_keep_s: float = 604_800.0
+
+    @property
+    def media_folder(self) -> Path:
+        return self.media_dir or self.var / "media"
 
     @property
     def default_database_url(self) -> str:
@@ -99,6 +107,8 @@ def _read(name: str, value: Any) -> Any:
     """The value in the type of its default; text comes from the environment."""
     if name == "ROLLCALL_VAR":
         return Path(value).expanduser().resolve() if value else ROOT / "var"
+    if name == "ROLLCALL_MEDIA_DIR":
+        return Path(value).expanduser().resolve() if value else None
     if name in ("ROLLCALL_ALLOWED_HOSTS", "ROLLCALL_SECRET_ENV"):
         parts = value.split(",") if isinstance(value, str) else value
         return tuple(part.strip() for part in parts if part.strip())

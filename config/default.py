@@ -50,3 +50,11 @@ ROLLCALL_PROBE_PARALLEL = 32
 ROLLCALL_LEASE_S = 4.0
 # How often each process asks the database whether the fleet has changed.
 ROLLCALL_FLEET_POLL_S = 0.1
+
+# Jobs (images and videos that take minutes): polls in flight at once in each process.
+ROLLCALL_JOB_PARALLEL = 32
+# Where the images and videos of finished jobs are kept (empty: `media/` under ROLLCALL_VAR), how large one may be,
+# and for how long they and their jobs are kept.
+ROLLCALL_MEDIA_DIR = ""
+ROLLCALL_MEDIA_MAX_BYTES = 200_000_000
+ROLLCALL_MEDIA_KEEP_S = 604_800.0

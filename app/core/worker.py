@@ -11,7 +11,7 @@ from typing import Literal
 
 Admin = Literal["enabled", "draining", "offline"]
 Probe = Literal["unknown", "up", "down"]
-Status = Literal["available", "down", "unknown", "draining", "offline"]
+Status = Literal["available", "down", "unknown", "draining", "expired", "offline"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class Worker:
 
     workers registered from one template share one string, and with it one compiled dialect.
     `url` is the registered `req_url_template`. Times are UTC seconds since 1970.
+    `ttl_s`, `expires_at`: a registration that ends unless it is renewed; None: it does not end. Whether it has ended
+    is judged by the process that looks (services/expiry.py), never by comparing `expires_at` with a wall clock.
     """
 
     id: int
@@ -57,6 +59,9 @@ class Worker:
     created_at: float
     updated_at: float
     health: Health = UNPROBED
+    ttl_s: int | None = None
+    expires_at: float | None = None
+    expired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,8 @@ def standing(worker: Worker, *, benched: bool = False) -> Standing:
         return Standing("offline", False, "taken offline by an operator; register it again or PATCH admin to enabled")
     if worker.admin == "draining":
         return Standing("draining", False, "draining: it finishes its open requests and gets no new ones")
+    if worker.expired:
+        return Standing("expired", False, "its registration has a time limit (ttl_s) and was not renewed in time")
     if worker.health.probe == "down":
         return Standing("down", False, f"health checks fail: {worker.health.last_error or 'no answer'}")
     if benched:

@@ -14,7 +14,7 @@ from app.storage.failures import BEHIND, SchemaBehind, translated
 
 __all__ = ["SCHEMA", "Database", "SchemaBehind", "engine_options", "normalise_url", "pooled_engine"]
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The migration that this version works with: the newest in migrations/versions."""
 
 

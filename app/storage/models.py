@@ -46,6 +46,8 @@ class WorkerRow(Base):
     updated_at: Mapped[float] = mapped_column(Double)
     changed: Mapped[int] = mapped_column(BigInteger, index=True)
     spec: Mapped[str] = mapped_column(Text)
+    ttl_s: Mapped[int | None] = mapped_column(Integer)
+    expires_at: Mapped[float | None] = mapped_column(Double)
 
     __table_args__ = (
         Index(None, "model_name", "id"),
@@ -97,7 +99,58 @@ class LeaseRow(Base):
     beat: Mapped[int] = mapped_column(BigInteger)
 
 
+class JobRow(Base):
+    """A model call that outlives its request. `worker`, `request`, `submit_reply` and `items` are JSON.
+
+    `claimed_by` polls (or submits) it until `claimed_until`, "" when nobody does. `planned_at` is when `due_at` was
+    set: in the future it says that the clock was set back. `failures` counts polls that failed, one after another.
+    """
+
+    __tablename__ = "job"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    task: Mapped[str] = mapped_column(String(16))
+    model_name: Mapped[str] = mapped_column(Text)
+    worker_id: Mapped[int | None] = mapped_column(Integer)
+    worker: Mapped[str | None] = mapped_column(Text)
+    request: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(16))
+    upstream_id: Mapped[str | None] = mapped_column(Text)
+    submit_reply: Mapped[str | None] = mapped_column(Text)
+    progress: Mapped[float | None] = mapped_column(Double)
+    error: Mapped[str | None] = mapped_column(Text)
+    items: Mapped[str | None] = mapped_column(Text)
+    failures: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[float] = mapped_column(Double)
+    due_at: Mapped[float] = mapped_column(Double)
+    planned_at: Mapped[float] = mapped_column(Double)
+    deadline_at: Mapped[float | None] = mapped_column(Double)
+    finished_at: Mapped[float | None] = mapped_column(Double)
+    claimed_by: Mapped[str] = mapped_column(Text)
+    claimed_until: Mapped[float] = mapped_column(Double)
+
+    __table_args__ = (
+        Index(None, "state", "due_at"),
+        Index(None, "task", "created_at", "id"),
+        Index(None, "finished_at"),
+    )
+
+
+class MediaRow(Base):
+    """A file of the media folder; its place there follows from its id."""
+
+    __tablename__ = "media"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    content_type: Mapped[str] = mapped_column(Text)
+    size: Mapped[int] = mapped_column(BigInteger)
+    job_id: Mapped[str | None] = mapped_column(String(64), index=True)
+    created_at: Mapped[float] = mapped_column(Double, index=True)
+
+
 WORKER = cast(Table, WorkerRow.__table__)
 HEALTH = cast(Table, HealthRow.__table__)
 REVISION = cast(Table, RevisionRow.__table__)
 LEASE = cast(Table, LeaseRow.__table__)
+JOB = cast(Table, JobRow.__table__)
+MEDIA = cast(Table, MediaRow.__table__)

@@ -39,6 +39,8 @@ _WORKER_NAMES = (
     "admin",
     "created_at",
     "updated_at",
+    "ttl_s",
+    "expires_at",
 )
 _SHARED_NAMES = ("model_name", "instance", "owner", "worker_type", "upstream_model", "spec")
 WORKERS: Select[Any] = select(

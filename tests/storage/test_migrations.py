@@ -75,6 +75,37 @@ def test_up_filled_down_and_up_again(empty_url: str, registration: Build) -> Non
         assert lease.read(tx) == lease.Lease("", 0, 0)
 
 
+def test_the_first_release_upgrades_with_its_rows_and_back(empty_url: str) -> None:
+    migrate(empty_url, flask_migrate.upgrade, None, "0001")
+    row = {
+        "identity": "i", "model_name": "m", "url": "http://w", "instance": "", "owner": "me", "worker_type": "REMOTE",
+        "weight": 3, "admin": "draining", "admin_changed_at": 1.0, "created_at": 1.0, "updated_at": 1.0, "changed": 1,
+        "spec": "{}",
+    }  # fmt: skip
+    engine = create_engine(empty_url)
+    with engine.begin() as connection:
+        names = ", ".join(row)
+        connection.execute(text(f"INSERT INTO worker ({names}) VALUES (:{', :'.join(row)})"), row)
+        connection.execute(
+            text(
+                "INSERT INTO worker_health (worker_id, probe, streak, since, interval_s, planned_at, epoch) "
+                "SELECT id, 'up', 2, 1, 1, 1, 1 FROM worker"
+            )
+        )
+    migrate(empty_url, flask_migrate.upgrade)
+    with opened(empty_url).read() as tx:
+        (worker,) = workers.find_all(tx)
+    assert (worker.admin, worker.weight, worker.health.probe) == ("draining", 3, "up")
+    assert (worker.ttl_s, worker.expires_at) == (None, None)
+    migrate(empty_url, flask_migrate.downgrade, None, "0001")
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT model_name FROM worker")).scalars().all() == ["m"]
+        assert connection.execute(text("SELECT probe FROM worker_health")).scalars().all() == ["up"]
+    engine.dispose()
+    migrate(empty_url, flask_migrate.upgrade)
+    migrate(empty_url, flask_migrate.check)
+
+
 def test_a_second_upgrade_changes_nothing(database_url: str, registration: Build) -> None:
     database = opened(database_url)
     before = fill(database, registration)
@@ -150,12 +181,15 @@ def flask(url: str, *words: str) -> subprocess.CompletedProcess[str]:
 def test_the_command_itself(empty_url: str) -> None:
     done = flask(empty_url, "upgrade")
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    assert done.stderr.startswith("Database upgraded to 0001: ")
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == [
+        "Database upgraded to 0001",
+        "Database upgraded to 0002",
+    ]
     opened(empty_url).check_schema()
     checked = flask(empty_url, "check")
     assert (checked.returncode, checked.stderr) == (0, "")
     down = flask(empty_url, "downgrade")
-    assert down.stderr.startswith("Database downgraded from 0001: ")
+    assert down.stderr.startswith(f"Database downgraded from {SCHEMA}: ")
     assert down.returncode == 0
 
 
