@@ -1,6 +1,6 @@
 """The chat request and its replies as marshmallow schemas: for the OpenAPI document, off the hot path.
 
-Requests are validated by core/chat.py; tests/api/test_chat_schemas.py proves that both judge alike.
+Requests are validated by core/dialects/chat.py; tests/api/test_chat_schemas.py proves that both judge alike.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
 from app.api.fields import Flag, Number, Text, Whole
-from app.core.chat_fields import MODEL_NAME_LENGTH
-from app.core.openai_dialect import ROLES
+from app.core.dialects.fields import MODEL_NAME_LENGTH
+from app.core.dialects.openai_chat import ROLES
 
 ModelName = validate.Length(1, MODEL_NAME_LENGTH)
 

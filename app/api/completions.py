@@ -12,12 +12,12 @@ from flask import Blueprint, Response, g
 from app.api.edge import read_json, request_id
 from app.api.event_stream import EventStream
 from app.api.runtime import rollcall
-from app.core import openai_dialect, seed_dialect
-from app.core.chat import Surface, parse_chat, surface_of
 from app.core.conversation import ChatRequest
+from app.core.dialects import openai_chat, seed
+from app.core.dialects.chat import Surface, parse_chat, surface_of
+from app.core.dialects.openai_chunks import chunks
 from app.core.errors import UpstreamError
 from app.core.json_text import json_bytes
-from app.core.openai_stream import chunks
 from app.services.routing import Answer, StreamAnswer
 
 blueprint = Blueprint("rollcall-completions", __name__)
@@ -41,9 +41,9 @@ def complete_chat() -> Response:
 def _whole(surface: Surface, chat: ChatRequest, answer: Answer) -> Response:
     try:
         if surface == "openai":
-            reply = openai_dialect.reply(chat, answer.reply, reply_id=_new_id(), created=int(time.time()))
+            reply = openai_chat.reply(chat, answer.reply, reply_id=_new_id(), created=int(time.time()))
         else:
-            reply = seed_dialect.reply(answer.reply)
+            reply = seed.reply(answer.reply)
     except UpstreamError as error:
         error.worker_id, error.attempts = answer.worker_id, answer.attempts
         raise

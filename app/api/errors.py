@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.api.arguments import refusal
 from app.api.edge import request_id
-from app.core import openai_dialect, seed_dialect
+from app.core.dialects import openai_chat, seed
 from app.core.errors import InvalidRequest, RollcallError
 from app.core.json_text import json_bytes
 
@@ -53,15 +53,18 @@ def error_response(error: RollcallError, headers: Headers = ()) -> Response:
 
 
 def _body(error: RollcallError) -> dict[str, Any]:
-    """OpenAI's shape, the seed's (management too), or both where nobody can know which of the two the caller reads."""
-    surface = g.get("surface")
-    openai = {"error": openai_dialect.error_body(error, request_id())}
-    seed = seed_dialect.error_body(error, request_id())
-    if surface == "seed":
-        return seed
-    if surface == "openai" or request.path.startswith("/v1/"):
-        return openai
-    return seed | openai if request.path.startswith("/api/v1/") else seed
+    """The shape of the caller's surface; both where nobody can know whether the caller reads OpenAI's or the seed's."""
+    surface = g.get("surface") or _surface_of_path(request.path)
+    if surface == "openai":
+        return {"error": openai_chat.error_body(error, request_id())}
+    seeds = seed.error_body(error, request_id())
+    return seeds | {"error": openai_chat.error_body(error, request_id())} if surface == "either" else seeds
+
+
+def _surface_of_path(path: str) -> str:
+    if path.startswith("/v1/"):
+        return "openai"
+    return "either" if path.startswith("/api/v1/") else "seed"
 
 
 def _on_validation_error(error: ValidationError) -> Response:

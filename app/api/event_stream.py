@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 
+from app.core.dialects.openai_chunks import error_frame
 from app.core.errors import RollcallError
-from app.core.openai_stream import error_frame
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, g
 
 from app.api.runtime import rollcall
-from app.core.chat_fields import MODEL_NAME_LENGTH
+from app.core.dialects.fields import MODEL_NAME_LENGTH
 from app.core.errors import ModelNotFound
 from app.core.json_text import json_bytes
 from app.core.selection import Pool

@@ -25,8 +25,8 @@ from app.api.fields import (
     Tree,
     Whole,
 )
-from app.core.chat_fields import MODEL_NAME_LENGTH
-from app.core.registration import LATER_WORDS, MAX_NAME, MAX_WEIGHT
+from app.core.dialects.fields import MODEL_NAME_LENGTH
+from app.core.registration import LATER_WORDS, MAX_NAME, MAX_TTL_S, MAX_WEIGHT, MIN_TTL_S
 
 _METHOD = validate.OneOf(["POST", "GET"])
 _WEIGHT = validate.Range(0, MAX_WEIGHT)
@@ -93,7 +93,7 @@ class HealthWords(Closed):
 class RegistrationWords(Closed):
     """A registration: which endpoint serves which model, and how it wants to be asked."""
 
-    LATER = frozenset([*LATER_WORDS, "preset"])
+    LATER = frozenset(LATER_WORDS)
 
     model_name = Text(
         required=True,
@@ -135,6 +135,11 @@ class RegistrationWords(Closed):
     retry_when = Condition(**_about("Replies of any status after which another worker is asked."))
     timeout_s = Number(validate=_POSITIVE, **_about("Deadline of one request in seconds; 600 by default."))
     health = Block(HealthWords)
+    ttl_s = Whole(
+        validate=validate.Range(MIN_TTL_S, MAX_TTL_S),
+        **_about("Seconds until it expires unless it is registered again; it never expires without."),
+    )
+    preset = Text(**_about("Name of a preset; what else the registration says is laid over it.", example="anthropic"))
 
 
 class UpsertWords(RegistrationWords):

@@ -21,9 +21,10 @@ from app.api.chat_schemas import (
     SeedReplySchema,
     SeedRequestSchema,
 )
-from app.core import openai_dialect, seed_dialect
-from app.core.chat import parse_chat, surface_of
 from app.core.conversation import Reply, Usage
+from app.core.dialects import openai_chat
+from app.core.dialects import seed as seed_dialect
+from app.core.dialects.chat import parse_chat, surface_of
 from app.core.errors import InvalidRequest
 from tests.core.chat_bodies import (
     BAD_MESSAGES,
@@ -100,18 +101,18 @@ def _places(node: Any) -> Any:
 
 def test_every_option_is_in_both() -> None:
     from app.api.chat_schemas import OptionsSchema
-    from app.core.chat_fields import OPTIONS
+    from app.core.dialects.fields import OPTIONS
 
     assert set(OptionsSchema().fields) == set(OPTIONS)
 
 
 def test_replies_and_errors_are_what_the_document_says() -> None:
     _, chat = parse_chat(openai(HI), "r")
-    reply = openai_dialect.reply(chat, Reply("hello", "stop", Usage(1, 2)), reply_id="x", created=1)
+    reply = openai_chat.reply(chat, Reply("hello", "stop", Usage(1, 2)), reply_id="x", created=1)
     error = InvalidRequest("Bad.", field="n")
     assert ChatReplySchema().validate(reply) == {}
     assert SeedReplySchema().validate(seed_dialect.reply(Reply("hello"))) == {}
-    assert ErrorReplySchema().validate({"error": openai_dialect.error_body(error, "r")}) == {}
+    assert ErrorReplySchema().validate({"error": openai_chat.error_body(error, "r")}) == {}
     assert SeedErrorSchema().validate(seed_dialect.error_body(error, "r")) == {}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.core.chat import parse_chat, surface_of
+from app.core.dialects.chat import parse_chat, surface_of
 from app.core.errors import InvalidRequest
 from tests.core.chat_bodies import (
     BAD_MESSAGES,

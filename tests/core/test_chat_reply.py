@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from app.core import seed_dialect
 from app.core.conversation import ChatRequest, Reply, Usage
+from app.core.dialects import seed
+from app.core.dialects.finish import finish_reason
+from app.core.dialects.openai_chat import reply
 from app.core.errors import UpstreamError
-from app.core.finish import finish_reason
-from app.core.openai_dialect import reply
 
 REQUEST = ChatRequest("pool", ({"role": "user", "content": "hi"},), {}, False, "r-1")
 
@@ -118,14 +118,14 @@ def test_unknown_finish_words_are_stop(word: Any) -> None:
 
 @pytest.mark.parametrize("word", ["ERROR", "TIMEOUT", "error"])
 def test_a_finish_that_says_the_model_failed_is_no_success(word: str) -> None:
-    for make in (openai, seed_dialect.reply):
+    for make in (openai, seed.reply):
         with pytest.raises(UpstreamError) as caught:
             make(Reply("half an ans", word))
         assert (caught.value.status, caught.value.should_retry) == (502, False)
 
 
 def test_seed_reply() -> None:
-    assert seed_dialect.reply(Reply("hello", "stop", Usage(1, 1))) == {
+    assert seed.reply(Reply("hello", "stop", Usage(1, 1))) == {
         "success": True,
         "msg": "execute succeed",
         "result": "hello",

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from app.core.conversation import ChatRequest, Event, Usage
+from app.core.dialects.openai_chunks import chunks
 from app.core.errors import UpstreamError
-from app.core.openai_stream import chunks
 
 HI = (
     {"role": "user", "content": "hello you"},

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from app.core import openai_dialect, seed_dialect
 from app.core.conversation import ChatRequest
+from app.core.dialects import openai_chat, seed
 from app.core.errors import InvalidRequest
 
 Surface = Literal["seed", "openai"]
@@ -30,7 +30,7 @@ def parse_chat(body: Any, request_id: str) -> tuple[Surface, ChatRequest]:
     """Raises InvalidRequest with the field at fault. `body` is never changed."""
     surface = surface_of(body)
     if surface == "openai":
-        return surface, openai_dialect.parse(body, request_id)
+        return surface, openai_chat.parse(body, request_id)
     if surface == "seed":
-        return surface, seed_dialect.parse(body, request_id)
+        return surface, seed.parse(body, request_id)
     raise InvalidRequest(_BOTH_SHAPES, field="messages" if isinstance(body, dict) else None)

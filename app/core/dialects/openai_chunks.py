@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from app.core.conversation import ChatRequest, Event, JsonObject, Usage
+from app.core.dialects.finish import finish_reason, is_finish
+from app.core.dialects.openai_chat import dated, error_body, named, usage_body
 from app.core.errors import RollcallError
-from app.core.finish import finish_reason, is_finish
 from app.core.json_text import json_bytes
-from app.core.openai_dialect import dated, error_body, named, usage_body
 
 DONE = b"data: [DONE]\n\n"
 CHARACTERS_A_TOKEN = 4

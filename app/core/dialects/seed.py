@@ -1,7 +1,7 @@
 """The seed's dialect of callers: {input, model_name} → {success, msg, result}.
 
 The seed had no streaming for its callers. A request of its shape with `"stream": true` gets OpenAI's chunks
-(openai_stream.py), because there is no second form of a stream that any client would know; its errors before the
+(openai_chunks.py), because there is no second form of a stream that any client would know; its errors before the
 first byte keep the seed's shape.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.core.chat_fields import check_model, check_options, check_text, missing
 from app.core.conversation import ChatRequest, JsonObject, Reply
+from app.core.dialects.fields import check_model, check_options, check_text, missing
+from app.core.dialects.finish import finish_reason
 from app.core.errors import RollcallError
-from app.core.finish import finish_reason
 
 
 def parse(body: JsonObject, request_id: str) -> ChatRequest:

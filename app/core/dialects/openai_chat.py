@@ -1,16 +1,16 @@
 """OpenAI's dialect of callers: the request {model, messages, …}, the whole reply, the error.
 
-Its streams: openai_stream.py.
+Its streams: openai_chunks.py.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from app.core.chat_fields import check_model, check_objects, check_options, check_text, missing, refused
 from app.core.conversation import ChatRequest, JsonObject, Reply, Usage
+from app.core.dialects.fields import check_model, check_objects, check_options, check_text, missing, refused
+from app.core.dialects.finish import finish_reason, is_finish
 from app.core.errors import RollcallError
-from app.core.finish import finish_reason, is_finish
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _ROLES = ", ".join(ROLES)
