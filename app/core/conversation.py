@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 Json = Any
 JsonObject = Mapping[str, Any]
+Task = Literal["text", "image", "video", "embedding"]
+ItemKind = Literal["text", "url", "b64", "bytes", "path", "json"]
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One chat request, whatever dialect it came in.
+    """One request of any task, whatever dialect it came in.
 
-    `messages` are OpenAI-shaped objects as the caller sent them (`role`, `content` as text or parts, …);
-    the seed's `input` is one user message. `body` is the caller's whole JSON object, never changed.
+    `messages` are OpenAI-shaped objects as the caller sent them (`role`, `content` as text or parts, …); the seed's
+    `input` and the prompt of an image, video or completion are one user message; of embeddings there are none.
+    `body` is the caller's whole JSON object (multipart fields typed), never changed: sizes, seconds, the number of
+    answers and the input of an embedding are read from it.
     """
 
     model: str
@@ -23,6 +27,7 @@ class ChatRequest:
     body: JsonObject
     stream: bool
     request_id: str
+    task: Task = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +72,27 @@ class UpstreamRequest:
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image, video, text or embedding of a result.
+
+    `value` is a str (of a `url` absolute http(s), of `b64` the base64 as it came without a `data:` prefix, of `path`
+    a path on the worker's own disk), of `bytes` bytes, of `json` any JSON: of an embedding a list of numbers, or the
+    base64 that the worker sent instead. `content_type` is empty where the worker did not say.
+    """
+
+    kind: ItemKind
+    value: Any = field(repr=False)
+    content_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer of an image, video or embedding worker; at least one item."""
+
+    items: tuple[Item, ...]
+    finish: str | None = None
+    usage: Usage | None = None
+    raw: JsonObject | None = None

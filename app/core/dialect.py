@@ -9,10 +9,12 @@ from functools import lru_cache
 from typing import Any
 
 from app.core.answer import condition_of
+from app.core.auth import AuthPlan
 from app.core.carrying import Carried
-from app.core.conversation import ChatRequest, UpstreamRequest
+from app.core.conversation import ChatRequest, Task, UpstreamRequest
 from app.core.extract import Condition
 from app.core.frames import OPENAI_DELTA
+from app.core.job import JobPlan
 from app.core.messages import MessagePlan, compile_messages
 from app.core.outgoing import Call, compile_call, compile_url_at, overlaid, rendered_headers
 from app.core.reading import Reader, compile_reader
@@ -42,6 +44,8 @@ class HealthSpec:
 class Dialect:
     """Shared by all workers of one spec; immutable.
 
+    `makes_n`: one call gives as many answers as {N} says. `concurrency`: how many calls each host may have open.
+    `output_as`: text, url, b64, binary, json or path.
     `streams`: it can stream; `only_streams`: it always does. `timeout_s`: the whole request, seconds.
     `retry`: failures after which another worker may be asked although the request was sent.
     """
@@ -57,6 +61,12 @@ class Dialect:
     streamed: Call
     _plain_reader: Reader
     _stream_reader: Reader
+    task: Task = "text"
+    makes_n: bool = False
+    concurrency: int | None = None
+    job: JobPlan | None = None
+    auth: AuthPlan | None = None
+    output_as: str = "text"
 
     @property
     def carries_conversation(self) -> bool:
@@ -65,8 +75,8 @@ class Dialect:
     def call(self, stream: bool) -> Call:
         return self.streamed if stream and self.streams else self.plain
 
-    def reader(self, stream: bool) -> Reader:
-        """The reader of what `build_request(…, stream=stream)` asks for."""
+    def reader(self, stream: bool, request: ChatRequest | None = None) -> Reader:
+        """The reader of what `build_request(…, stream=stream)` asks for; `request` where the worker may echo it."""
         return self._stream_reader if stream and self.streams else self._plain_reader
 
     def unsupported(self, request: ChatRequest) -> str | None:
@@ -161,7 +171,9 @@ def _health(block: Mapping[str, Any] | None, header: Template | None) -> HealthS
     )
 
 
-def build_request(worker: Worker, request: ChatRequest, *, stream: bool, secrets: Secrets) -> UpstreamRequest:
+def build_request(
+    worker: Worker, request: ChatRequest, *, stream: bool, secrets: Secrets, access_token: str | None = None
+) -> UpstreamRequest:
     """What is sent to the worker for this request; `stream`: a stream is asked of it, if it can.
 
     Raises InvalidRequest when the caller's values cannot be sent, and what `secrets` raises.
@@ -171,7 +183,7 @@ def build_request(worker: Worker, request: ChatRequest, *, stream: bool, secrets
     return dialect.call(streams).build(worker, request, dialect.plan, streams, secrets)
 
 
-def probe_request(worker: Worker, secrets: Secrets) -> UpstreamRequest | None:
+def probe_request(worker: Worker, secrets: Secrets, access_token: str | None = None) -> UpstreamRequest | None:
     """The registered health check; None: none is registered, or it only connects. Raises what `secrets` raises."""
     health = dialect_of(worker).health
     if health is None or health.req_url_template is None or health.tcp:

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.core.answer import FailureWords, compile_failures, compile_usage, finder, finish_word, path_of, usage_of
 from app.core.chunks import ChunkReading
-from app.core.conversation import Event, Reply
+from app.core.conversation import Event, Reply, Result
 from app.core.fault import WorkerFault, one_line
 from app.core.frames import FrameReading, StreamWords, compile_stream
 from app.core.framing import sse_frames
@@ -58,6 +58,14 @@ class Reader:
             raise self._empty(value, raw)
         usage = usage_of(self._usage.read(value), shaped.get("usage") if shaped else None)
         return Reply(text, finish, usage, shaped)
+
+    def result(self, status: int, body: bytes, content_type: str) -> Result:
+        """The images, video or embeddings in a reply of HTTP 2xx. Raises WorkerFault."""
+        raise NotImplementedError
+
+    def submitted(self, status: int, body: bytes, content_type: str) -> Any:
+        """The parsed reply of HTTP 2xx to a job's submit, for JobPlan.job_id. Raises WorkerFault where it failed."""
+        raise NotImplementedError
 
     def events(self, chunks: Iterable[bytes], content_type: str) -> Iterator[Event]:
         """The answer in the body of a streamed call, as it comes.

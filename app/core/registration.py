@@ -19,7 +19,9 @@ from app.core.worker import Admin
 
 MAX_NAME = 255
 MAX_WEIGHT = 1000
-LATER_WORDS = ("task", "body_type", "output", "job", "auth", "limits", "ttl_s")
+MIN_TTL_S = 5
+MAX_TTL_S = 86_400
+LATER_WORDS = ("task", "body_type", "output", "job", "auth", "limits")
 """Words of the vocabulary that this version refuses by name."""
 
 CONVERSATION_NOTE = (
@@ -52,6 +54,7 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 class Registration:
     """`weight`, `admin` None: not named. `spec`: canonical JSON of all words that are no field here.
 
+    `ttl_s`: seconds after which it expires unless it is registered again; None: never.
     `notes`: what the operator should know about a registration that is taken all the same.
     """
 
@@ -65,6 +68,7 @@ class Registration:
     upstream_model: str | None = None
     admin: Admin | None = None
     notes: tuple[str, ...] = ()
+    ttl_s: int | None = None
 
 
 def parse_registration(raw: Mapping[str, Any], may_read: Callable[[str], bool]) -> Registration:
@@ -93,6 +97,7 @@ def parse_registration(raw: Mapping[str, Any], may_read: Callable[[str], bool]) 
         upstream_model=_name(raw, "upstream_model") or None,
         admin=raw.get("admin"),
         notes=_notes(dialect, words),
+        ttl_s=_ttl(raw.get("ttl_s")),
     )
 
 
@@ -144,6 +149,12 @@ def _weight(weight: int | None) -> int | None:
     if weight is not None and not 0 <= weight <= MAX_WEIGHT:
         raise InvalidField(f"weight must be 0 to {MAX_WEIGHT}; 0 is standby.", field="weight")
     return weight
+
+
+def _ttl(seconds: int | None) -> int | None:
+    if seconds is not None and not MIN_TTL_S <= seconds <= MAX_TTL_S:
+        raise InvalidField(f"ttl_s must be {MIN_TTL_S} to {MAX_TTL_S} seconds.", field="ttl_s")
+    return seconds
 
 
 def _name(raw: Mapping[str, Any], field: str) -> str:
