@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from urllib3 import BaseHTTPResponse, Retry, Timeout
@@ -14,10 +15,11 @@ from app.upstream.failure import SendFailure, reply_failure
 from app.upstream.pools import Pools
 from app.upstream.reply import UpstreamReply, UpstreamStream
 
-__all__ = ["Client", "SendFailure", "UpstreamReply", "UpstreamStream"]
+__all__ = ["Client", "Download", "SendFailure", "UpstreamReply", "UpstreamStream"]
 
 NEVER = Retry(False, redirect=False)
 TOO_LONG = "no answer within the time allowed"
+DOWNLOAD_IDLE_S = 30.0
 
 
 def user_agent() -> str:
@@ -25,6 +27,15 @@ def user_agent() -> str:
         return f"rollcall/{version('rollcall')}"
     except PackageNotFoundError:
         return "rollcall"
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """`size` counts the bytes that the sink got: none of a reply with another status than 2xx."""
+
+    status: int
+    content_type: str
+    size: int
 
 
 class Client:
@@ -42,8 +53,39 @@ class Client:
         stream = self.open_stream(request, deadline=deadline, idle_s=float("inf"))
         return UpstreamReply(stream.status, stream.headers, stream.read_all())
 
-    def open_stream(self, request: UpstreamRequest, *, deadline: float, idle_s: float) -> UpstreamStream:
-        """Returns when status and headers are there. `idle_s`: the longest silence. Raises SendFailure."""
+    def download(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        deadline: float,
+        cap_bytes: int,
+        sink: Callable[[bytes], object],
+        idle_s: float = DOWNLOAD_IDLE_S,
+    ) -> Download:
+        """GET a file, piece by piece into `sink`; redirects are not followed. Raises SendFailure and what `sink` raises.
+
+        With SendFailure "too_large" the sink has got no more than `cap_bytes`.
+        """
+        request = UpstreamRequest("GET", url, headers, None)
+        stream = self.open_stream(request, deadline=deadline, idle_s=idle_s, cap=cap_bytes)
+        size = 0
+        try:
+            if 200 <= stream.status < 300:
+                for piece in stream.chunks(capped=True):
+                    sink(piece)
+                    size += len(piece)
+        finally:
+            stream.close()
+        return Download(stream.status, stream.headers.get("content-type", ""), size)
+
+    def open_stream(
+        self, request: UpstreamRequest, *, deadline: float, idle_s: float, cap: int | None = None
+    ) -> UpstreamStream:
+        """Returns when status and headers are there. `idle_s`: the longest silence. Raises SendFailure.
+
+        `cap`: the bytes that a reply may have where it is capped, by default as the settings say.
+        """
         pool, target = self._pools.find(request.url)
         remaining = deadline - time.monotonic()
         if remaining <= 0:
@@ -71,7 +113,7 @@ class Client:
             raise SendFailure("protocol", message, sent=False) from error
         except Exception as error:
             raise reply_failure(error, TOO_LONG if wait_s == remaining else f"silent for {idle_s:g} s") from error
-        return UpstreamStream(response, deadline, idle_s, self._cap)
+        return UpstreamStream(response, deadline, idle_s, self._cap if cap is None else cap)
 
     def _headers(self, named: Mapping[str, str]) -> dict[str, str]:
         present = {name.lower() for name in named}

@@ -49,6 +49,9 @@ class UpstreamStream:
 
     def chunks(self, *, capped: bool = False) -> Iterator[bytes]:
         """The body's pieces as they come, none empty. `capped`: together no more than a reply may have."""
+        announced = self.headers.get("content-length", "")
+        if capped and announced.isdecimal() and int(announced) > self._cap:
+            raise self._too_large()
         total = 0
         while piece := self._read():
             total += len(piece)
@@ -57,9 +60,6 @@ class UpstreamStream:
             yield piece
 
     def read_all(self) -> bytes:
-        announced = self.headers.get("content-length", "")
-        if announced.isdecimal() and int(announced) > self._cap:
-            raise self._too_large()
         return b"".join(self.chunks(capped=True))
 
     def finish(self) -> None:
