@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
     """Bind every surface to `app`. `own`: the application is ours, so its other routes and errors are guarded too."""
-    from app.api import completions, docs, health, models, offline, register, route, workers
+    from app.api import completions, docs, health, models, offline, presets, register, route, workers
     from app.api.chat_openapi import document
     from app.api.edge import register_edge
     from app.api.errors import register_error_handlers
@@ -29,7 +29,10 @@ def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
         app.json = JsonProvider(app)
     api = docs.Api(app)
     document(api.spec)
-    documented = (register.blueprint, offline.blueprint, workers.blueprint, route.blueprint, health.blueprint)
+    documented = (
+        *(register.blueprint, presets.blueprint, offline.blueprint, workers.blueprint, route.blueprint),
+        health.blueprint,
+    )
     plain = (completions.blueprint, models.blueprint, docs.blueprint)
     for blueprint in documented:
         api.register_blueprint(blueprint)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import validate
+from marshmallow import pre_load, validate
 
 from app.api.arguments import load
 from app.api.fields import (
@@ -27,6 +27,7 @@ from app.api.fields import (
 )
 from app.core.dialects.fields import MODEL_NAME_LENGTH
 from app.core.registration import LATER_WORDS, MAX_NAME, MAX_TTL_S, MAX_WEIGHT, MIN_TTL_S
+from app.services.presets import expanded
 
 _METHOD = validate.OneOf(["POST", "GET"])
 _WEIGHT = validate.Range(0, MAX_WEIGHT)
@@ -140,6 +141,11 @@ class RegistrationWords(Closed):
         **_about("Seconds until it expires unless it is registered again; it never expires without."),
     )
     preset = Text(**_about("Name of a preset; what else the registration says is laid over it.", example="anthropic"))
+
+    @pre_load
+    def refuse_unknown_names(self, data: Any, **more: Any) -> Any:
+        """Also of a preset's words, which the caller's own overlay: from here on a preset is an ordinary registration."""
+        return super().refuse_unknown_names(expanded(data) if isinstance(data, Mapping) else data, **more)
 
 
 class UpsertWords(RegistrationWords):
