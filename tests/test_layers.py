@@ -41,6 +41,7 @@ HOMES = {
     "werkzeug": {"api"},
     "click": {"cli", "settings"},
     "rich": {"cli"},
+    "yaml": {"cli"},
     "gevent": set(),
 }
 
