@@ -37,7 +37,7 @@ class Job:
     submitting: the worker is being asked (by a worker without jobs: until its answer is there). running: it has the
     job, `due_at` is the next poll, `deadline_at` the end of our patience. `worker` is None until a worker took it.
     `claimed_by` is the process that works on it now, "" when none does; its claim ends at `claimed_until`.
-    `failures` counts polls that failed one after another.
+    `failures` counts polls that told nothing, one after another; `error` of a running job is why the last one did not.
     """
 
     id: str

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from app.services.bench import Bench
 from app.services.checker import Checker
 from app.services.fleet import Fleet
+from app.services.jobs import Jobs
+from app.services.media import Media
 from app.services.registration import Registry
 from app.services.routing import Router
 from app.settings import Settings
@@ -26,15 +28,19 @@ class Rollcall:
     registry: Registry
     router: Router
     checker: Checker
+    media: Media
+    jobs: Jobs
 
     def start(self) -> None:
-        """Begin to follow the fleet and to check health. Called once in each serving process, never by the factory."""
+        """Begin to follow the fleet, to poll jobs and to check health. Called once in each serving process, never by the factory."""
         self.fleet.start()
+        self.jobs.start_polling()
         if self.settings.health_checks:
             self.checker.start()
 
     def stop(self) -> None:
         self.checker.stop()
+        self.jobs.stop()
         self.fleet.stop()
 
 
@@ -43,6 +49,8 @@ def assemble(settings: Settings, database: Database) -> Rollcall:
     client = Client(settings)
     bench = Bench()
     prober = Prober(client)
+    router = Router(fleet, client, bench, settings, settings.secret)
+    media = Media(database, client, settings)
     return Rollcall(
         settings=settings,
         database=database,
@@ -51,6 +59,8 @@ def assemble(settings: Settings, database: Database) -> Rollcall:
         bench=bench,
         prober=prober,
         registry=Registry(database, fleet, settings, bench),
-        router=Router(fleet, client, bench, settings, settings.secret),
+        router=router,
         checker=Checker(database, fleet, prober, bench, settings, settings.secret),
+        media=media,
+        jobs=Jobs(database, router, media, settings, settings.secret),
     )
