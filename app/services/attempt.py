@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 from app.core.conversation import ChatRequest, Event, Reply, UpstreamRequest
 from app.core.dialect import Dialect, build_request
 from app.core.errors import UpstreamError
 from app.core.gather import as_events, gather
 from app.core.reading import WorkerFault
-from app.core.retry import Failure, Kind, retry_after_s, verdict
+from app.core.retry import verdict
 from app.core.template import Secrets
 from app.core.worker import Worker
-from app.services.redaction import redacted
-from app.upstream.client import Client, SendFailure, UpstreamReply, UpstreamStream
+from app.services.contact import AttemptFailed, Contact
+from app.services.slots import Slot
+from app.upstream.client import SendFailure, UpstreamReply, UpstreamStream
 
+__all__ = ["Attempt", "AttemptFailed", "OpenAnswer"]
 
-class AttemptFailed(Exception):
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
+Given = TypeVar("Given")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,53 +38,74 @@ def _nothing() -> None:
 
 @dataclass(slots=True)
 class Attempt:
-    """`number` counts from 1. `deadline` is of time.monotonic(), `idle_s` the longest silence of a stream.
+    """`number` counts from 1. `slot` is held until the answer is whole, closed or failed.
 
     Raises AttemptFailed, and InvalidRequest where the caller's values cannot be sent.
     """
 
-    worker: Worker
-    dialect: Dialect
+    contact: Contact
     request: ChatRequest
     number: int
-    deadline: float
-    idle_s: float
-    client: Client
-    secrets: Secrets
-    _sent: UpstreamRequest | None = None
-    _used: list[str] = field(default_factory=list)
+    slot: Slot | None = None
+
+    @property
+    def worker(self) -> Worker:
+        return self.contact.worker
+
+    @property
+    def dialect(self) -> Dialect:
+        return self.contact.dialect
 
     def reply(self) -> Reply:
-        try:
-            return self._gathered() if self.dialect.only_streams else self._whole()
-        except (SendFailure, WorkerFault, UpstreamError) as error:
-            raise AttemptFailed(self._failure(error)) from error
+        return self.whole(self._gathered if self.dialect.only_streams else self._whole)
 
     def stream(self) -> OpenAnswer:
         """Returns once the first event came; the events raise UpstreamError for what breaks after it."""
         if not self.dialect.streams:
             return OpenAnswer(iter(as_events(self.reply())), _nothing)
+        return self.opened(self._streaming)
+
+    def whole(self, ask: Callable[[], Given]) -> Given:
+        """What `ask` gives; then this attempt is over."""
         try:
-            upstream = self._open()
-            events = self._events(upstream)
+            return ask()
+        except (SendFailure, WorkerFault, UpstreamError) as error:
+            raise AttemptFailed(self.contact.failure(error)) from error
+        finally:
+            self._leave()
+
+    def opened(self, begin: Callable[[], tuple[UpstreamStream, Iterator[Event]]]) -> OpenAnswer:
+        """The stream that `begin` opens, once its first event came."""
+        try:
+            upstream, events = begin()
             try:
                 first = next(events, None)
             except BaseException:
                 upstream.close()
                 raise
         except (SendFailure, WorkerFault, UpstreamError) as error:
-            raise AttemptFailed(self._failure(error)) from error
-        return OpenAnswer(self._from(first, events, upstream), upstream.close)
+            self._leave()
+            raise AttemptFailed(self.contact.failure(error)) from error
+        except BaseException:
+            self._leave()
+            raise
+        return OpenAnswer(self._from(first, events, upstream), partial(self._close, upstream))
+
+    def send(self) -> UpstreamReply:
+        """The whole reply of HTTP 2xx to the request, unstreamed."""
+        return self.contact.send(self._request)
+
+    def part(self, request: ChatRequest) -> Attempt:
+        """Another call of the same attempt, to the same worker; it holds no slot."""
+        return replace(self, request=request, slot=None)
 
     def _whole(self) -> Reply:
-        reply = self.client.send(self._build(stream=False), deadline=self.deadline)
-        if not 200 <= reply.status < 300:
-            raise AttemptFailed(self._refusal(reply))
-        reader = self.dialect.reader(stream=False)
+        reply = self.send()
+        reader = self.dialect.reader(stream=False, request=self.request)
         return reader.reply(reply.status, reply.body, reply.headers.get("content-type", ""))
 
     def _gathered(self) -> Reply:
-        upstream = self._open()
+        upstream = self.contact.open(self._stream_request)
         try:
             reply = gather(self._events(upstream, gathering=True))
             upstream.finish()
@@ -92,19 +113,17 @@ class Attempt:
         finally:
             upstream.close()
 
-    def _open(self) -> UpstreamStream:
-        sent = self._build(stream=True)
-        upstream = self.client.open_stream(sent, deadline=self.deadline, idle_s=self.idle_s)
-        if not 200 <= upstream.status < 300:
-            reply = UpstreamReply(upstream.status, upstream.headers, upstream.read_all())
-            raise AttemptFailed(self._refusal(reply))
-        return upstream
+    def _streaming(self) -> tuple[UpstreamStream, Iterator[Event]]:
+        upstream = self.contact.open(self._stream_request)
+        return upstream, self._events(upstream)
 
     def _events(self, upstream: UpstreamStream, *, gathering: bool = False) -> Iterator[Event]:
         """What is kept until its end is capped; a stream of events passes through and may be as long as it likes."""
         content_type = upstream.headers.get("content-type", "")
         capped = gathering or "event-stream" not in content_type.lower()
-        return self.dialect.reader(stream=True).events(upstream.chunks(capped=capped), content_type)
+        return self.dialect.reader(stream=True, request=self.request).events(
+            upstream.chunks(capped=capped), content_type
+        )
 
     def _from(self, first: Event | None, events: Iterator[Event], upstream: UpstreamStream) -> Iterator[Event]:
         try:
@@ -113,41 +132,22 @@ class Attempt:
             yield from events
             upstream.finish()
         except (SendFailure, WorkerFault) as error:
-            broken = verdict([self._failure(error)])
+            broken = verdict([self.contact.failure(error)])
             broken.attempts = self.number
             raise broken from None
         finally:
-            upstream.close()
+            self._close(upstream)
 
-    def _build(self, *, stream: bool) -> UpstreamRequest:
-        self._sent = build_request(self.worker, self.request, stream=stream, secrets=self._secret)
-        return self._sent
+    def _close(self, upstream: UpstreamStream) -> None:
+        upstream.close()
+        self._leave()
 
-    def _secret(self, kind: str, name: str) -> str:
-        value = self.secrets(kind, name)
-        self._used.append(value)
-        return value
+    def _leave(self) -> None:
+        if self.slot is not None:
+            self.slot.release()
 
-    def _refusal(self, reply: UpstreamReply) -> Failure:
-        """The failure in a reply of any status but 2xx."""
-        reader = self.dialect.reader(stream=False)
-        return Failure(
-            self.worker.id,
-            "status",
-            self._redacted(reader.error_message(reply.status, reply.body)),
-            status=reply.status,
-            retry_after_s=retry_after_s(reply.headers.get("retry-after"), time.time()),
-            retry_matched=reader.retry_matches(reply.status, reply.body),
-        )
+    def _request(self, secrets: Secrets, token: str | None) -> UpstreamRequest:
+        return build_request(self.worker, self.request, stream=False, secrets=secrets, access_token=token)
 
-    def _failure(self, error: SendFailure | WorkerFault | UpstreamError) -> Failure:
-        if isinstance(error, SendFailure):
-            return Failure(self.worker.id, error.kind, error.message, sent=error.sent)
-        message = self._redacted(error.message)
-        if isinstance(error, UpstreamError):
-            return Failure(self.worker.id, "config", message, sent=False, code=error.code)
-        kind: Kind = "reset" if error.kind == "broken" else "fault"
-        return Failure(self.worker.id, kind, message, retry_matched=error.retryable)
-
-    def _redacted(self, message: str) -> str:
-        return message if self._sent is None else redacted(message, self._sent, self._used)
+    def _stream_request(self, secrets: Secrets, token: str | None) -> UpstreamRequest:
+        return build_request(self.worker, self.request, stream=True, secrets=secrets, access_token=token)

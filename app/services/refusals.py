@@ -7,11 +7,13 @@ from collections.abc import Container, Iterable
 from difflib import get_close_matches
 from itertools import islice
 
-from app.core.errors import ModelNotFound, NoWorkerAvailable, UnsupportedByWorker
-from app.core.selection import Pool
-from app.core.worker import standing
+from app.core.conversation import Task
+from app.core.errors import InvalidRequest, ModelNotFound, NoWorkerAvailable, UnsupportedByWorker
+from app.core.worker import Worker, standing
+from app.services.tasks import ROUTES, tasks_of
 
 RETRY_AFTER_S = 2.0
+RETRY_FULL_AFTER_S = 1.0
 # Comparing names is slow, and anyone may send a name that nobody knows.
 COMPARED = 200
 SHOWN = 80
@@ -39,10 +41,25 @@ def cannot_carry(model: str, field: str) -> UnsupportedByWorker:
     return UnsupportedByWorker(message, field=field)
 
 
-def none_available(pool: Pool, benched: Container[int]) -> NoWorkerAvailable:
-    counts = Counter(standing(worker, benched=worker.id in benched).status for worker in pool.workers)
+def wrong_task(model: str, asked: Task, workers: Iterable[Worker]) -> InvalidRequest:
+    """`asked` is none of the tasks of these workers; at least one worker."""
+    does = " and ".join(f"{ROUTES[task][0]} (POST {ROUTES[task][1]})" for task in tasks_of(workers))
+    message = f"The model {model!r} {does}; it cannot be asked at {ROUTES[asked][1]}."
+    return InvalidRequest(message, field="model", code="wrong_task")
+
+
+def all_full(model: str) -> NoWorkerAvailable:
+    message = f"Every worker of {model!r} has as many open calls as it may have (limits.concurrency); try again soon."
+    return _unavailable(message, RETRY_FULL_AFTER_S)
+
+
+def none_available(model: str, workers: Iterable[Worker], benched: Container[int]) -> NoWorkerAvailable:
+    counts = Counter(standing(worker, benched=worker.id in benched).status for worker in workers)
     why = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-    message = f"No worker of {pool.model_name!r} may get traffic now ({why}); try again in a moment."
-    error = NoWorkerAvailable(message, retry_after_s=RETRY_AFTER_S)
+    return _unavailable(f"No worker of {model!r} may get traffic now ({why}); try again in a moment.", RETRY_AFTER_S)
+
+
+def _unavailable(message: str, retry_after_s: float) -> NoWorkerAvailable:
+    error = NoWorkerAvailable(message, retry_after_s=retry_after_s)
     error.attempts = 0
     return error

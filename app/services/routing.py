@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 from app.core.conversation import ChatRequest, Event, Reply
-from app.core.dialect import Dialect, dialect_of
-from app.core.errors import RollcallError
+from app.core.dialect import dialect_of
 from app.core.retry import Failure, may_fail_over, verdict
-from app.core.selection import Pool, pick
 from app.core.template import Secrets
 from app.core.worker import Worker
-from app.services import refusals
+from app.services import awaiting, results
 from app.services.attempt import Attempt, AttemptFailed
+from app.services.awaiting import Submitted
 from app.services.bench import Bench
+from app.services.contact import Contact
 from app.services.fleet import Fleet
+from app.services.results import ResultAnswer
+from app.services.search import Search, Way
+from app.services.slots import Slots
+from app.services.tokens import Tokens
 from app.settings import Settings
 from app.upstream.client import Client
+
+__all__ = ["Answer", "ResultAnswer", "Router", "StreamAnswer", "Submitted"]
 
 Given = TypeVar("Given")
 
@@ -55,71 +61,69 @@ class Router:
         self._bench = bench
         self._settings = settings
         self._secrets = secrets
+        self._tokens = Tokens(client)
+        self._slots = Slots(settings.var)
 
     def complete(self, request: ChatRequest) -> Answer:
-        """A whole answer, also from a worker that only streams. Raises RollcallError."""
-        attempt, reply = self._answered(request, Attempt.reply)
+        """A whole answer, also from a worker that only streams or works by jobs. Raises RollcallError."""
+        attempt, reply = self._answered(request, awaiting.reply)
         return Answer(reply, attempt.worker.id, attempt.number, attempt.dialect.notices(request))
 
     def stream(self, request: ChatRequest) -> StreamAnswer:
         """An answer as it comes, also from a worker that cannot stream. Raises RollcallError."""
-        attempt, answer = self._answered(request, Attempt.stream)
+        attempt, answer = self._answered(request, awaiting.stream)
         notices = attempt.dialect.notices(request)
         return StreamAnswer(answer.events, attempt.worker.id, attempt.number, notices, answer.close)
 
-    def _answered(self, request: ChatRequest, ask: Callable[[Attempt], Given]) -> tuple[Attempt, Given]:
+    def result(self, request: ChatRequest) -> ResultAnswer:
+        """The images, video or embeddings of a worker that answers at once. Raises RollcallError."""
+        way: Way = "any" if request.task == "embedding" else "call"
+        attempt, result = self._answered(request, lambda attempt: results.result(attempt, self._slots), way)
+        return ResultAnswer(result, attempt.worker.id, attempt.number, attempt.dialect.notices(request))
+
+    def submit(self, request: ChatRequest) -> Submitted:
+        """A job that a worker took. Raises RollcallError."""
+        return self._answered(request, awaiting.submitted, "job")[1]
+
+    def works_by_job(self, request: ChatRequest) -> bool:
+        """Is this request one for `submit`, and not for `result`? Raises RollcallError where nobody can take it.
+
+        Where workers of both kinds can, one is drawn as for a call, so that each keeps its share.
+        """
+        search = self._search(request, "any")
+        found = search.draw()
+        if found is None:
+            raise search.refusal()
+        return found.dialect.job is not None
+
+    def contact(self, worker: Worker, *, deadline: float) -> Contact:
+        """For calls to a worker that is known already, as polls are. `deadline` is of time.monotonic()."""
+        idle_s = self._settings.stream_idle_s
+        return Contact(worker, dialect_of(worker), deadline, idle_s, self._client, self._tokens, self._secrets)
+
+    def _answered(
+        self, request: ChatRequest, ask: Callable[[Attempt], Given], way: Way = "any"
+    ) -> tuple[Attempt, Given]:
         started = time.monotonic()
-        tried: set[int] = set()
+        search = self._search(request, way)
         failures: list[Failure] = []
-        while True:
-            attempt = self._next(request, started, tried, failures)
+        while found := search.next(started):
+            contact = self.contact(found.worker, deadline=started + found.timeout_s)
+            attempt = Attempt(contact, request, len(failures) + 1, found.slot)
             try:
                 return attempt, ask(attempt)
             except AttemptFailed as failed:
-                failure = failed.failure
+                failure, final = failed.failure, failed.final
             if failure.kind == "refused":
                 self._bench.refused(attempt.worker.id)
-            may_go_on = may_fail_over(failure, failures, attempt.dialect.retry) and not self._is_over(attempt)
+            may_go_on = not final and may_fail_over(failure, failures, attempt.dialect.retry)
             failures.append(failure)
-            if not may_go_on:
-                raise verdict(failures)
+            if not may_go_on or self._is_over(attempt):
+                break
+        raise verdict(failures) if failures else search.refusal()
 
     def _is_over(self, attempt: Attempt) -> bool:
-        return attempt.number >= self._settings.max_attempts or time.monotonic() >= attempt.deadline
+        return attempt.number >= self._settings.max_attempts or time.monotonic() >= attempt.contact.deadline
 
-    def _next(self, request: ChatRequest, started: float, tried: set[int], failures: list[Failure]) -> Attempt:
-        """An attempt on a worker that was not tried and can carry the request; it is among the tried ones then.
-
-        Raises what the caller hears when there is none.
-        """
-        unsupported: str | None = None
-        while True:
-            pool = self._fleet.pool(request.model)
-            benched = self._bench.active()
-            worker = pick(pool, tried | benched if benched else tried) if pool else None
-            if worker is None or pool is None:
-                raise verdict(failures) if failures else self._refusal(request.model, pool, benched, unsupported)
-            tried.add(worker.id)
-            dialect = dialect_of(worker)
-            unsupported = dialect.unsupported(request)
-            if unsupported is None:
-                return self._attempt(worker, dialect, request, len(failures) + 1, started)
-            tried.update(other.id for other in pool.workers if _speaks(other, dialect, worker.spec))
-
-    def _attempt(self, worker: Worker, dialect: Dialect, request: ChatRequest, number: int, started: float) -> Attempt:
-        settings = self._settings
-        deadline = started + (dialect.timeout_s or settings.timeout_s)
-        return Attempt(worker, dialect, request, number, deadline, settings.stream_idle_s, self._client, self._secrets)
-
-    def _refusal(
-        self, model: str, pool: Pool | None, benched: Container[int], unsupported: str | None
-    ) -> RollcallError:
-        if pool is None:
-            return refusals.unknown_model(model, self._fleet.snapshot().pools)
-        if unsupported is not None:
-            return refusals.cannot_carry(model, unsupported)
-        return refusals.none_available(pool, benched)
-
-
-def _speaks(worker: Worker, dialect: Dialect, spec: str) -> bool:
-    return worker.spec == spec and dialect_of(worker) is dialect
+    def _search(self, request: ChatRequest, way: Way) -> Search:
+        return Search(self._fleet, self._bench, self._slots, self._settings.timeout_s, request, way)

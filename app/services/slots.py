@@ -135,7 +135,6 @@ class Slots:
         return None
 
 
-
 def _key(worker: Worker) -> int:
     """By identity, so that a worker which was deleted and registered again has no new slots."""
     identity = "\0".join((worker.model_name, worker.url, worker.instance))

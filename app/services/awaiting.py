@@ -1,0 +1,145 @@
+"""Workers that work by jobs, where the caller waits for the answer: submitted, asked about, read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from app.core.conversation import ChatRequest, Event, Item, Reply, Result
+from app.core.errors import UpstreamError
+from app.core.gather import as_events, gather
+from app.core.job import JobPlan, Poll
+from app.core.language import text_of
+from app.core.reading import WorkerFault
+from app.core.worker import Worker
+from app.services.attempt import Attempt, AttemptFailed, OpenAnswer
+from app.services.contact import Build
+from app.upstream.client import SendFailure, UpstreamStream
+
+# Polls in a row that told nothing (HTTP 500, no connection).
+MOST_SILENT_POLLS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A job that a worker took. `reply` is its parsed reply, `job_id` its own id for it."""
+
+    worker: Worker
+    reply: Any
+    job_id: str
+    attempts: int
+
+
+def submitted(attempt: Attempt) -> Submitted:
+    job = attempt.dialect.job
+    assert job is not None
+    return attempt.whole(lambda: _submit(attempt, job))
+
+
+def reply(attempt: Attempt) -> Reply:
+    """A whole answer of any text worker."""
+    job = attempt.dialect.job
+    if job is None:
+        return attempt.reply()
+    return attempt.whole(lambda: _gathered(attempt, job) if job.streams else _text(_awaited(attempt, job)))
+
+
+def stream(attempt: Attempt) -> OpenAnswer:
+    """The answer of any text worker as it comes; of one whose polls are no stream in one piece."""
+    job = attempt.dialect.job
+    if job is None:
+        return attempt.stream()
+    if job.streams:
+        return attempt.opened(lambda: _streamed(attempt, job))
+    answer = reply(attempt)
+    return OpenAnswer(iter(as_events(answer)), lambda: None)
+
+
+def result(attempt: Attempt, job: JobPlan) -> Result:
+    return attempt.whole(lambda: Result(_read(attempt, job) if job.streams else _awaited(attempt, job)))
+
+
+def _submit(attempt: Attempt, job: JobPlan) -> Submitted:
+    reply = attempt.send()
+    reader = attempt.dialect.reader(stream=False, request=attempt.request)
+    said = reader.submitted(reply.status, reply.body, reply.headers.get("content-type", ""))
+    return Submitted(attempt.worker, said, job.job_id(said), attempt.number)
+
+
+def _streamed(attempt: Attempt, job: JobPlan, *, gathering: bool = False) -> tuple[UpstreamStream, Iterator[Event]]:
+    taken = _submit(attempt, job)
+    upstream = _opened(attempt, taken, job)
+    content_type = upstream.headers.get("content-type", "")
+    capped = gathering or "event-stream" not in content_type.lower()
+    return upstream, job.events(upstream.chunks(capped=capped), content_type, taken.job_id)
+
+
+def _gathered(attempt: Attempt, job: JobPlan) -> Reply:
+    upstream, events = _streamed(attempt, job, gathering=True)
+    try:
+        return gather(events)
+    finally:
+        upstream.close()
+
+
+def _read(attempt: Attempt, job: JobPlan) -> tuple[Item, ...]:
+    taken = _submit(attempt, job)
+    upstream = _opened(attempt, taken, job)
+    try:
+        chunks, content_type = upstream.chunks(capped=True), upstream.headers.get("content-type", "")
+        return _items(job.read_stream(chunks, content_type, taken.job_id, attempt.request, taken.reply))
+    finally:
+        upstream.close()
+
+
+def _opened(attempt: Attempt, taken: Submitted, job: JobPlan) -> UpstreamStream:
+    """The poll's stream. The worker has the job already, so no failure here is a reason to ask another one."""
+    try:
+        return attempt.contact.open(_poll_request(attempt.request, taken, job))
+    except AttemptFailed as failed:
+        raise AttemptFailed(failed.failure, final=True) from failed
+    except (SendFailure, UpstreamError) as error:
+        raise AttemptFailed(attempt.contact.failure(error), final=True) from error
+
+
+def _items(poll: Poll) -> tuple[Item, ...]:
+    if poll.state == "done":
+        return poll.items
+    raise WorkerFault(poll.error or "", "error")
+
+
+def _text(items: tuple[Item, ...]) -> Reply:
+    return Reply("".join(text_of(item.value) for item in items))
+
+
+def _awaited(attempt: Attempt, job: JobPlan) -> tuple[Item, ...]:
+    """The results of a job whose polls are whole replies. Raises WorkerFault when it failed, SendFailure when late."""
+    taken = _submit(attempt, job)
+    end = min(attempt.contact.deadline, time.monotonic() + job.timeout_s)
+    silent = 0
+    while silent < MOST_SILENT_POLLS:
+        left = end - time.monotonic()
+        time.sleep(max(min(job.interval_s, left), 0))
+        if left <= job.interval_s:
+            raise SendFailure("timeout", "its job was not done in time", sent=True)
+        poll = _polled(attempt, taken, job)
+        if poll.state != "running":
+            return _items(poll)
+        silent = silent + 1 if poll.error else 0
+    raise WorkerFault(f"The worker took the job, but does not say how it is: {poll.error}", "error")
+
+
+def _polled(attempt: Attempt, taken: Submitted, job: JobPlan) -> Poll:
+    request = attempt.request
+    try:
+        reply = attempt.contact.ask(_poll_request(request, taken, job))
+    except (SendFailure, UpstreamError) as error:
+        return Poll("running", error=error.message)
+    content_type = reply.headers.get("content-type", "")
+    return job.read(reply.status, reply.body, content_type, taken.job_id, request, taken.reply)
+
+
+def _poll_request(request: ChatRequest, taken: Submitted, job: JobPlan) -> Build:
+    return lambda secrets, token: job.poll(taken.worker, taken.job_id, taken.reply, request, secrets, token)
