@@ -12,7 +12,20 @@ if TYPE_CHECKING:
 
 def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
     """Bind every surface to `app`. `own`: the application is ours, so its other routes and errors are guarded too."""
-    from app.api import completions, docs, health, models, offline, presets, register, route, workers
+    from app.api import (
+        completions,
+        docs,
+        embeddings,
+        health,
+        messages,
+        models,
+        offline,
+        presets,
+        register,
+        route,
+        text_completions,
+        workers,
+    )
     from app.api.chat_openapi import document
     from app.api.edge import register_edge
     from app.api.errors import register_error_handlers
@@ -33,7 +46,10 @@ def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
         *(register.blueprint, presets.blueprint, offline.blueprint, workers.blueprint, route.blueprint),
         health.blueprint,
     )
-    plain = (completions.blueprint, models.blueprint, docs.blueprint)
+    plain = (
+        *(completions.blueprint, messages.blueprint, text_completions.blueprint, embeddings.blueprint),
+        *(models.blueprint, docs.blueprint),
+    )
     for blueprint in documented:
         api.register_blueprint(blueprint)
     for surface in plain:

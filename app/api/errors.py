@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.api.arguments import refusal
 from app.api.edge import request_id
-from app.core.dialects import openai_chat, seed
+from app.core.dialects import anthropic_reply, openai_chat, seed
 from app.core.errors import InvalidRequest, RollcallError
 from app.core.json_text import json_bytes
 
@@ -41,7 +41,10 @@ def register_error_handlers(scaffold: Scaffold, *, own: bool = True) -> None:
 
 
 def error_response(error: RollcallError, headers: Headers = ()) -> Response:
-    response = Response(json_bytes(_body(error)), error.status, headers, content_type="application/json")
+    surface = g.get("surface") or _surface_of_path(request.path)
+    response = Response(json_bytes(_body(error, surface)), error.status, headers, content_type="application/json")
+    if surface == "anthropic":
+        response.headers["request-id"] = request_id()
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(max(0, math.ceil(error.retry_after_s)))
     if error.should_retry is False:
@@ -52,9 +55,10 @@ def error_response(error: RollcallError, headers: Headers = ()) -> Response:
     return response
 
 
-def _body(error: RollcallError) -> dict[str, Any]:
+def _body(error: RollcallError, surface: str) -> dict[str, Any]:
     """The shape of the caller's surface; both where nobody can know whether the caller reads OpenAI's or the seed's."""
-    surface = g.get("surface") or _surface_of_path(request.path)
+    if surface == "anthropic":
+        return anthropic_reply.error_body(error, request_id())
     if surface == "openai":
         return {"error": openai_chat.error_body(error, request_id())}
     seeds = seed.error_body(error, request_id())
@@ -62,6 +66,9 @@ def _body(error: RollcallError) -> dict[str, Any]:
 
 
 def _surface_of_path(path: str) -> str:
+    """For errors that are found before a view has seen the body."""
+    if path.startswith(("/v1/messages", "/api/v1/messages")):
+        return "anthropic"
     if path.startswith("/v1/"):
         return "openai"
     return "either" if path.startswith("/api/v1/") else "seed"

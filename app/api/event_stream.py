@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 
-from app.core.dialects.openai_chunks import error_frame
 from app.core.errors import RollcallError
 
 log = logging.getLogger(__name__)
+
+ErrorFrame = Callable[[RollcallError, str], bytes]
+"""How a surface tells an error inside a stream: frame(error, request_id)."""
 
 
 class EventStream:
@@ -17,10 +19,13 @@ class EventStream:
     (A generator's `finally` does not run when it was never started: a client that leaves early would leak.)
     """
 
-    def __init__(self, pieces: Iterator[bytes], close: Callable[[], None], request_id: str) -> None:
+    def __init__(
+        self, pieces: Iterator[bytes], close: Callable[[], None], request_id: str, error_frame: ErrorFrame
+    ) -> None:
         self._pieces = pieces
         self._close = close
         self._request_id = request_id
+        self._error_frame = error_frame
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -34,7 +39,7 @@ class EventStream:
             log.exception("request %s: the stream failed", self._request_id)
             self._pieces = iter(())
             message = f"The stream broke inside Rollcall; its log says more under the request id {self._request_id}."
-            return error_frame(RollcallError(message), self._request_id)
+            return self._error_frame(RollcallError(message), self._request_id)
 
     def close(self) -> None:
         self._close()

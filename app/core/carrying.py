@@ -13,7 +13,7 @@ from app.core.messages import beyond_text, system_text
 MAX_TOKENS = frozenset({"max_tokens", "max_completion_tokens"})
 CONVERSATION_NOTICE = "conversation not carried, only the last user message"
 # The router's own: what they mean to a worker is decided by its registration.
-NEVER_CARRIED = frozenset({"model", "model_name", "messages", "input", "stream", "stream_options"})
+NEVER_CARRIED = frozenset({"model", "model_name", "messages", "input", "prompt", "stream", "stream_options"})
 _FIELDS = {
     "MODEL_TEMPERATURE": frozenset({"temperature"}),
     "MAX_TOKENS": MAX_TOKENS,

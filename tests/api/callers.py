@@ -12,10 +12,10 @@ from typing import Any
 from flask import Flask
 from werkzeug.serving import make_server
 
-from app.api import completions, models
+from app.api import completions, embeddings, messages, models, text_completions
 from app.api.edge import register_edge
 from app.api.errors import register_error_handlers
-from app.core.conversation import ChatRequest, Event, Reply
+from app.core.conversation import ChatRequest, Event, Reply, Result
 from app.core.errors import ModelNotFound
 from app.core.selection import Pool
 from app.core.worker import Worker
@@ -42,6 +42,7 @@ class ScriptedStream:
 @dataclass
 class ScriptedRouter:
     reply: Reply = field(default_factory=lambda: Reply("hello", "stop"))
+    embedded: Result = field(default_factory=lambda: Result(()))
     events: Iterable[Event] = (Event("hel"), Event("lo"), Event(finish="stop"))
     error: Exception | None = None
     notices: tuple[str, ...] = ()
@@ -53,6 +54,12 @@ class ScriptedRouter:
         if self.error is not None:
             raise self.error
         return SimpleNamespace(reply=self.reply, worker_id=7, attempts=2, notices=self.notices)
+
+    def result(self, request: ChatRequest) -> Any:
+        self.asked.append(request)
+        if self.error is not None:
+            raise self.error
+        return SimpleNamespace(result=self.embedded, worker_id=7, attempts=2, notices=self.notices)
 
     def stream(self, request: ChatRequest) -> ScriptedStream:
         self.asked.append(request)
@@ -99,8 +106,8 @@ def callers_app(
     app = Flask("callers")
     register_edge(app, settings or Settings())
     register_error_handlers(app)
-    app.register_blueprint(completions.blueprint)
-    app.register_blueprint(models.blueprint)
+    for surface in (completions, messages, text_completions, embeddings, models):
+        app.register_blueprint(surface.blueprint)
     app.extensions["rollcall"] = SimpleNamespace(router=router or ScriptedRouter(), fleet=fleet or ScriptedFleet())
     return app
 

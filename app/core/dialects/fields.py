@@ -84,24 +84,24 @@ def _list_of(item: Check, wanted: str) -> Check:
 
 def _stop(field: str, value: Any) -> None:
     if not isinstance(value, str):
-        _texts(field, value)
+        check_texts(field, value)
 
 
 def _stream_options(field: str, value: Any) -> None:
-    _object(field, value)
+    check_object(field, value)
     if value.get("include_usage") is not None:
-        _flag(f"{field}.include_usage", value["include_usage"])
+        check_flag(f"{field}.include_usage", value["include_usage"])
 
 
-_flag = _typed("true or false", bool)
-_object = _typed("an object", dict)
-_texts = _list_of(_typed("a string", str), "a string or a list of strings")
+check_flag = _typed("true or false", bool)
+check_object = _typed("an object", dict)
+check_texts = _list_of(_typed("a string", str), "a string or a list of strings")
 check_text = _typed("a string", str)
-check_objects = _list_of(_object, "a list of objects")
+check_objects = _list_of(check_object, "a list of objects")
 _choice = _typed("a string or an object", str, dict)
 
 OPTIONS: dict[str, Check] = {
-    "stream": _flag,
+    "stream": check_flag,
     "stream_options": _stream_options,
     "temperature": _number(0, 2),
     "top_p": _number(0, 1),
@@ -111,16 +111,16 @@ OPTIONS: dict[str, Check] = {
     "max_completion_tokens": _whole_number(1),
     "n": _whole_number(1, 128),
     "seed": _whole_number(),
-    "logprobs": _flag,
+    "logprobs": check_flag,
     "top_logprobs": _whole_number(0, 20),
-    "logit_bias": _object,
+    "logit_bias": check_object,
     "stop": _stop,
     "user": check_text,
     "tools": check_objects,
     "tool_choice": _choice,
-    "parallel_tool_calls": _flag,
+    "parallel_tool_calls": check_flag,
     "functions": check_objects,
     "function_call": _choice,
-    "response_format": _object,
-    "metadata": _object,
+    "response_format": check_object,
+    "metadata": check_object,
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.core.conversation import ChatRequest, JsonObject, Reply, Usage
+from app.core.dialects.estimate import estimated
 from app.core.dialects.fields import check_model, check_objects, check_options, check_text, missing, refused
 from app.core.dialects.finish import finish_reason, is_finish
 from app.core.errors import RollcallError
@@ -128,6 +129,13 @@ def usage_body(usage: Usage) -> dict[str, Any]:
         "completion_tokens": usage.completion,
         "total_tokens": usage.prompt + usage.completion,
     }
+
+
+def counted(request: ChatRequest, usage: Usage | None, answered_characters: int) -> dict[str, Any]:
+    """The token counts where there must be some: estimated, and marked so, when the worker gave none."""
+    if usage is not None:
+        return usage_body(usage)
+    return {**usage_body(estimated(request.messages, answered_characters)), "estimated": True}
 
 
 def error_body(error: RollcallError, request_id: str) -> dict[str, Any]:

@@ -7,13 +7,11 @@ from typing import Any
 
 from app.core.conversation import ChatRequest, Event, JsonObject, Usage
 from app.core.dialects.finish import finish_reason, is_finish
-from app.core.dialects.openai_chat import dated, error_body, named, usage_body
+from app.core.dialects.openai_chat import counted, dated, error_body, named
 from app.core.errors import RollcallError
 from app.core.json_text import json_bytes
 
 DONE = b"data: [DONE]\n\n"
-CHARACTERS_A_TOKEN = 4
-"""Only for counts that are marked as estimated."""
 
 
 def chunks(request: ChatRequest, events: Iterable[Event], *, reply_id: str, created: int) -> Iterator[bytes]:
@@ -35,10 +33,10 @@ def chunks(request: ChatRequest, events: Iterable[Event], *, reply_id: str, crea
 
 
 def error_frame(error: RollcallError, request_id: str) -> bytes:
-    return _frame({"error": error_body(error, request_id)})
+    return frame({"error": error_body(error, request_id)})
 
 
-def _frame(body: JsonObject) -> bytes:
+def frame(body: JsonObject) -> bytes:
     return b"data: " + json_bytes(body) + b"\n\n"
 
 
@@ -87,7 +85,7 @@ class _ChunkStream:
         raw = chunk.get("choices")
         found = [choice for choice in raw if isinstance(choice, dict)] if isinstance(raw, list) else []
         choices = [self._choice(raw, position) for position, raw in enumerate(found)]
-        return _frame({**chunk, **self._head, "choices": choices})
+        return frame({**chunk, **self._head, "choices": choices})
 
     def _choice(self, raw: JsonObject, position: int) -> dict[str, Any]:
         index, delta, finish = raw.get("index"), raw.get("delta"), raw.get("finish_reason")
@@ -110,29 +108,13 @@ class _ChunkStream:
             frames.append(self._chunk(index, {}, finish_reason(self._finish)))
         options = self._request.body.get("stream_options") or {}
         if options.get("include_usage"):
-            frames.append(_frame({**self._head, "choices": [], "usage": self._counts()}))
+            counts = counted(self._request, self._usage, self._characters)
+            frames.append(frame({**self._head, "choices": [], "usage": counts}))
         return b"".join(frames)
 
     def _chunk(self, index: int, delta: dict[str, Any], finish: str | None) -> bytes:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
-        return _frame({**self._head, "choices": [choice]})
-
-    def _counts(self) -> dict[str, Any]:
-        if self._usage is not None:
-            return usage_body(self._usage)
-        prompt = sum(_characters(message.get("content")) for message in self._request.messages)
-        return {**usage_body(Usage(_tokens(prompt), _tokens(self._characters))), "estimated": True}
+        return frame({**self._head, "choices": [choice]})
 
 
 _TEXT_TAIL = b'},"logprobs":null,"finish_reason":null}]}\n\n'
-
-
-def _tokens(characters: int) -> int:
-    return -(-characters // CHARACTERS_A_TOKEN)
-
-
-def _characters(content: Any) -> int:
-    if isinstance(content, str):
-        return len(content)
-    parts = content if isinstance(content, list) else []
-    return sum(len(part["text"]) for part in parts if isinstance(part.get("text"), str))

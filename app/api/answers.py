@@ -1,0 +1,61 @@
+"""What the answers of models have in common on every surface: their id, their headers, their stream."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
+
+from flask import Response
+
+from app.api.event_stream import ErrorFrame, EventStream
+from app.core.errors import RollcallError
+from app.core.json_text import json_bytes
+
+Headers = list[tuple[str, str]]
+
+_STREAM_HEADERS = [("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no")]
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+
+
+class Told(Protocol):
+    """What is known of an answer beside what it says."""
+
+    @property
+    def worker_id(self) -> int: ...
+
+    @property
+    def attempts(self) -> int: ...
+
+
+def new_id(prefix: str) -> str:
+    return f"{prefix}{os.urandom(12).hex()}"
+
+
+def answer_headers(answer: Told, notices: Iterable[str]) -> Headers:
+    headers = [("X-Rollcall-Worker", str(answer.worker_id)), ("X-Rollcall-Attempts", str(answer.attempts))]
+    if notice := "; ".join(notices):
+        text = _CONTROL.sub(" ", notice)[:1000].encode("latin-1", "replace").decode("latin-1")
+        headers.append(("X-Rollcall-Notice", text))
+    return headers
+
+
+def whole(answer: Told, make: Callable[[], dict[str, Any]], headers: Headers) -> Response:
+    """`make` gives the reply; an error that it raises tells who answered."""
+    try:
+        reply = make()
+    except RollcallError as error:
+        error.worker_id, error.attempts = answer.worker_id, answer.attempts
+        raise
+    return Response(json_bytes(reply), 200, headers, content_type="application/json")
+
+
+def streamed(
+    pieces: Iterator[bytes], close: Callable[[], None], request_id: str, headers: Headers, error_frame: ErrorFrame
+) -> Response:
+    body = EventStream(pieces, close, request_id, error_frame)
+    # passed through as it is: no wrapper around each piece, and the server's close() reaches ours
+    return Response(
+        body, 200, headers + _STREAM_HEADERS, content_type="text/event-stream; charset=utf-8", direct_passthrough=True
+    )

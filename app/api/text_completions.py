@@ -1,0 +1,38 @@
+"""POST /v1/completions: OpenAI's older shape, a prompt and its continuation, from any text worker."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Blueprint, Response, g
+
+from app.api.answers import answer_headers, new_id, streamed, whole
+from app.api.edge import read_json, request_id
+from app.api.runtime import rollcall
+from app.core.dialects.completion_chunks import chunks
+from app.core.dialects.completions import CompletionRequest, parse, reply
+from app.core.dialects.openai_chunks import error_frame
+
+blueprint = Blueprint("rollcall-text-completions", __name__)
+
+
+@blueprint.post("/v1/completions")
+@blueprint.post("/api/v1/completions")
+def complete_text() -> Response:
+    g.surface = "openai"
+    request = parse(read_json(), request_id())
+    return _streamed(request) if request.chat.stream else _whole(request)
+
+
+def _whole(request: CompletionRequest) -> Response:
+    answer = rollcall().router.complete(request.chat)
+    reply_id, created = new_id("cmpl-"), int(time.time())
+    headers = answer_headers(answer, answer.notices)
+    return whole(answer, lambda: reply(request, answer.reply, reply_id=reply_id, created=created), headers)
+
+
+def _streamed(request: CompletionRequest) -> Response:
+    answer = rollcall().router.stream(request.chat)
+    pieces = chunks(request, answer.events, reply_id=new_id("cmpl-"), created=int(time.time()))
+    headers = answer_headers(answer, answer.notices)
+    return streamed(pieces, answer.close, request.chat.request_id, headers, error_frame)
