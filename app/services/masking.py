@@ -6,21 +6,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from app.core.secret_names import names_a_secret
+
 MASK = "***"
 
-_SECRET_NAME = re.compile(
-    r"(?:^|[^a-z])(?:api_?key|key|token|secret|passwd|password|pwd|sig|signature|credentials?|auth|authorization)$"
-)
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _REFERENCE = re.compile(r"\$\{(?:env|secret):[^}]*\}")
 _PLACEHOLDER = re.compile(r"\{[A-Z][A-Z0-9_]*(?::[^{}]*)?\}")
 _QUERY_PAIR = re.compile(r"(?P<lead>[?&])(?P<name>[^=&#?]+)=(?P<value>(?:\$\{[^}]*\}|[^&#])*)")
 _USERINFO = re.compile(r"(?<=://)[^/?#@]+@")
-
-
-def names_a_secret(name: str) -> bool:
-    """`api_key`, `X-Auth-Token`, `accessKey`; not `max_tokens` or `keywords`."""
-    return bool(_SECRET_NAME.search(_CAMEL.sub("_", name).lower()))
 
 
 def masked_url(url: str) -> str:
