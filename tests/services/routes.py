@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
-from app.core.conversation import ChatRequest
+from app.core.conversation import ChatRequest, Task
 from app.core.registration import parse_registration
 from app.core.selection import Pool
 from app.core.worker import Worker
@@ -74,3 +74,10 @@ def chat(model: str = "m", *, stream: bool = False, **fields: Any) -> ChatReques
     message = {"role": "user", "content": "Say hi"}
     body = {"model": model, "messages": [message], "stream": stream, **fields}
     return ChatRequest(model, (message,), body, stream, "req-1")
+
+
+def asked(task: Task, model: str = "m", **fields: Any) -> ChatRequest:
+    """A request for images, a video or embeddings."""
+    prompt = {"role": "user", "content": "a cat"}
+    messages = () if task == "embedding" else (prompt,)
+    return ChatRequest(model, messages, {"model": model, **fields}, False, "req-1", task)
