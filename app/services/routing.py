@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from app.core.conversation import ChatRequest, Event, Reply
-from app.core.dialect import dialect_of
+from app.core.dialect import Dialect, dialect_of
 from app.core.retry import Failure, may_fail_over, verdict
 from app.core.template import Secrets
 from app.core.worker import Worker
@@ -98,8 +98,7 @@ class Router:
 
     def contact(self, worker: Worker, *, deadline: float) -> Contact:
         """For calls to a worker that is known already, as polls are. `deadline` is of time.monotonic()."""
-        idle_s = self._settings.stream_idle_s
-        return Contact(worker, dialect_of(worker), deadline, idle_s, self._client, self._tokens, self._secrets)
+        return self._contact(worker, dialect_of(worker), deadline)
 
     def _answered(
         self, request: ChatRequest, ask: Callable[[Attempt], Given], way: Way = "any"
@@ -108,7 +107,7 @@ class Router:
         search = self._search(request, way)
         failures: list[Failure] = []
         while found := search.next(started):
-            contact = self.contact(found.worker, deadline=started + found.timeout_s)
+            contact = self._contact(found.worker, found.dialect, started + found.timeout_s)
             attempt = Attempt(contact, request, len(failures) + 1, found.slot)
             try:
                 return attempt, ask(attempt)
@@ -121,6 +120,10 @@ class Router:
             if not may_go_on or self._is_over(attempt):
                 break
         raise verdict(failures) if failures else search.refusal()
+
+    def _contact(self, worker: Worker, dialect: Dialect, deadline: float) -> Contact:
+        idle_s = self._settings.stream_idle_s
+        return Contact(worker, dialect, deadline, idle_s, self._client, self._tokens, self._secrets)
 
     def _is_over(self, attempt: Attempt) -> bool:
         return attempt.number >= self._settings.max_attempts or time.monotonic() >= attempt.contact.deadline

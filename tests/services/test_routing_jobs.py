@@ -87,7 +87,7 @@ def test_a_submit_that_may_have_been_taken_is_not_sent_again(bad: Behaviour, wor
 
 def test_a_submit_fails_over_as_a_chat_does() -> None:
     with refusing_port() as port, FakeUpstream(json_answer({}, 429)) as busy, FakeUpstream(TAKEN) as good:
-        gone = worker(1, f"http://127.0.0.1:{port}/", job(busy.origin, "video"), weight=1_000_000)
+        gone = worker(1, f"http://127.0.0.1:{port}/", job(busy.origin, "video"), weight=1000)
         full = worker(2, busy.url, job(busy.origin, "video"))
         taken = router(gone, full, worker(3, good.url, job(good.origin, "video"), weight=0)).submit(asked("video"))
         assert (taken.worker.id, taken.attempts) == (3, 3)
