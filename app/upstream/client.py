@@ -63,7 +63,7 @@ class Client:
         sink: Callable[[bytes], object],
         idle_s: float = DOWNLOAD_IDLE_S,
     ) -> Download:
-        """GET a file, piece by piece into `sink`, without following redirects. Raises SendFailure and what `sink` raises.
+        """GET a file, piece by piece into `sink`; redirects are not followed. Raises SendFailure, and what `sink` does.
 
         With SendFailure "too_large" the sink has got no more than `cap_bytes`.
         """
