@@ -30,6 +30,7 @@ def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
     from app.api.edge import register_edge
     from app.api.errors import register_error_handlers
     from app.api.json_provider import JsonProvider
+    from app.api.surface_openapi import document_surfaces
     from app.core.version import VERSION
 
     app.config |= {
@@ -42,6 +43,7 @@ def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
         app.json = JsonProvider(app)
     api = docs.Api(app)
     document(api.spec)
+    document_surfaces(api.spec)
     documented = (
         *(register.blueprint, presets.blueprint, offline.blueprint, workers.blueprint, route.blueprint),
         health.blueprint,
