@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import re
 from base64 import b64decode
 from urllib.parse import unquote_to_bytes
@@ -26,7 +25,7 @@ def decode_base64(text: str) -> bytes:
     packed = "".join(text[found.end() if found else 0 :].split()).rstrip("=").translate(_STANDARD_ALPHABET)
     try:
         data = b64decode(packed + "=" * (-len(packed) % 4), validate=True)
-    except binascii.Error:
+    except ValueError:  # also what binascii raises
         data = b""
     if not data:
         raise ValueError("no base64")

@@ -31,9 +31,9 @@ def create(tx: Transaction, wanted: Registration, now: float) -> tuple[Worker, O
 
 
 def upsert(tx: Transaction, found: Worker, wanted: Registration, now: float) -> tuple[Worker, Outcome]:
-    """Weight and admin state stay unless named."""
+    """Weight and admin state stay unless named. The same again renews a registration with a time limit."""
     if _same(found, wanted):
-        return found, "unchanged"
+        return (found if wanted.ttl_s is None else workers.renew(tx, found.id, now)), "unchanged"
     return set_admin(tx, workers.replace(tx, found.id, wanted, now), wanted.admin, now), "updated"
 
 
@@ -75,8 +75,8 @@ def notes(worker: Worker, wanted: Registration) -> tuple[str, ...]:
 
 def _same(found: Worker, wanted: Registration) -> bool:
     return (
-        (found.owner, found.worker_type, found.upstream_model, found.spec)
-        == (wanted.owner, wanted.worker_type, wanted.upstream_model, wanted.spec)
+        (found.owner, found.worker_type, found.upstream_model, found.spec, found.ttl_s)
+        == (wanted.owner, wanted.worker_type, wanted.upstream_model, wanted.spec, wanted.ttl_s)
         and wanted.weight in (None, found.weight)
         and wanted.admin in (None, found.admin)
     )

@@ -31,6 +31,8 @@ def row(worker: Worker, pool: Pool | None, benched: Container[int]) -> dict[str,
         "last_ok_at": iso(health.last_ok_at),
         "last_fail_at": iso(health.last_fail_at),
         "last_error": health.last_error,
+        "ttl_s": worker.ttl_s,
+        "expires_at": iso(worker.expires_at),
         "created_at": iso(worker.created_at),
         "updated_at": iso(worker.updated_at),
     }

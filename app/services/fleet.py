@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
 
 from app.core.errors import NotReady, StorageUnavailable
 from app.core.selection import Pool
 from app.core.worker import Worker
+from app.services.expiry import Expiry
+from app.services.snapshot import Snapshot, aged, build, rebuild
 from app.storage import revision, workers
 from app.storage.database import Database
+
+__all__ = ["Fleet", "Snapshot"]
 
 log = logging.getLogger(__name__)
 
@@ -23,16 +24,6 @@ OUTAGE_POLL_S = 1.0
 STOP_WAIT_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """All workers at one revision. `pools` is by model name, `workers` by id; both are read-only."""
-
-    revision: int
-    pools: Mapping[str, Pool]
-    workers: Mapping[int, Worker]
-    count: int
-
-
 class Fleet:
     """Reads are attribute look-ups; loading happens in the watcher thread, or in whoever calls refresh()."""
 
@@ -40,6 +31,7 @@ class Fleet:
         self._database = database
         self._poll_s = poll_s
         self._snapshot: Snapshot | None = None
+        self._expiry = Expiry()
         self._loading = threading.Lock()
         self._begun = self._finished = 0
         self._asked_at = float("-inf")
@@ -139,6 +131,7 @@ class Fleet:
             # the revision first: rows that change meanwhile are read once too often, never once too seldom
             number = revision.current(tx)
             if old is not None and number == old.revision:
+                self._snapshot = aged(old, self._expiry.look())
                 return
             merged: dict[int, Worker] | None = None
             changed: list[Worker] = []
@@ -148,29 +141,10 @@ class Fleet:
                 if len(merged) != workers.count(tx):
                     merged = None
             everyone = workers.find_all(tx) if merged is None else []
+            now = self._database.now(tx)
+        self._expiry.learn(everyone if merged is None else merged.values(), now)
+        ended = self._expiry.look()
         if old is None or merged is None:
-            self._snapshot = build(number, everyone)
+            self._snapshot = aged(build(number, everyone), ended)
         else:
-            self._snapshot = rebuild(old, number, merged, changed)
-
-
-def build(number: int, everyone: Iterable[Worker]) -> Snapshot:
-    by_id = {worker.id: worker for worker in everyone}
-    members: dict[str, list[Worker]] = {}
-    for worker in by_id.values():
-        members.setdefault(worker.model_name, []).append(worker)
-    pools = {name: Pool(name, group) for name, group in members.items()}
-    return Snapshot(number, MappingProxyType(pools), MappingProxyType(by_id), len(by_id))
-
-
-def rebuild(old: Snapshot, number: int, merged: dict[int, Worker], changed: Iterable[Worker]) -> Snapshot:
-    """Only the pools that hold a changed worker are built anew."""
-    touched: dict[str, set[int]] = {}
-    for worker in changed:
-        touched.setdefault(worker.model_name, set()).add(worker.id)
-    pools = dict(old.pools)
-    for name, ids in touched.items():
-        if name in pools:
-            ids.update(worker.id for worker in pools[name].workers)
-        pools[name] = Pool(name, [merged[worker_id] for worker_id in sorted(ids)])
-    return Snapshot(number, MappingProxyType(pools), MappingProxyType(merged), len(merged))
+            self._snapshot = rebuild(old, number, merged, changed, ended)

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.core.worker import Status, Worker, standing
 from app.services import explain
-from app.services.fleet import Fleet
+from app.services.fleet import Fleet, Snapshot
 from app.storage import workers
 from app.storage.database import Database
 
@@ -40,15 +40,15 @@ def page(database: Database, fleet: Fleet, benched: Container[int], query: Query
     snapshot = fleet.snapshot()
     benched = frozenset(worker_id for worker_id in snapshot.workers if worker_id in benched)
     rows: list[dict[str, Any]] = []
-    for worker in _matching(database, benched, query):
+    for worker in _matching(database, snapshot, benched, query):
         if query.limit is not None and len(rows) == query.limit:
             return Page(rows, rows[-1]["id"])
         rows.append(explain.row(worker, snapshot.pools.get(worker.model_name), benched))
     return Page(rows, None)
 
 
-def _matching(database: Database, benched: Container[int], query: Query) -> Iterator[Worker]:
-    for worker in _all(database, query):
+def _matching(database: Database, snapshot: Snapshot, benched: Container[int], query: Query) -> Iterator[Worker]:
+    for worker in map(snapshot.judged, _all(database, query)):
         if query.status is None or standing(worker, benched=worker.id in benched).status == query.status:
             yield worker
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from app.core.encoded import content_type_of, decode_base64, decode_data_url
 from app.core.errors import NotFound, UpstreamError
 from app.core.language import LanguageError
-from app.core.urls import ascii_url, check_url
+from app.core.urls import MAX_URL, ascii_url, check_url
 from app.services.media_files import MediaFolder, is_media_id, new_media_id
 from app.settings import Settings
 from app.storage import media
@@ -86,10 +86,13 @@ class Media:
         try:
             if inline := decode_data_url(url):
                 return self.keep_bytes(inline[0], inline[1] or default_type, job_id)
-            check_url(url, "url")
-            return self._fetched(ascii_url(url), headers, job_id, default_type)
+            target = ascii_url(url.partition("#")[0].replace(" ", "%20"))
+            # The length that a registration may have is no limit for a signed link.
+            check_url(target[:MAX_URL], "url")
+            return self._fetched(target, headers, job_id, default_type)
         except (LanguageError, Unusable, UpstreamError, ValueError) as error:
-            log.warning("A result of job %s at %s is not kept: %s", job_id, urlsplit(url).netloc, error)
+            # Without its query, which may hold a signature.
+            log.warning("A result of job %s is not kept: %s (%.200s)", job_id, error, url.partition("?")[0])
         return None
 
     def find(self, media_id: str) -> MediaFile | None:

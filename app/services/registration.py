@@ -104,6 +104,13 @@ class Registry:
         self._show()
         return self._row(worker)
 
+    def expire(self, worker_id: int) -> dict[str, Any]:
+        """Whoever registered it with a time limit says that it is over; its admin state stays. Raises NotFound."""
+        with self._database.write() as tx:
+            worker = workers.expire(tx, worker_id, self._database.now(tx))
+        self._show()
+        return self._row(worker)
+
     def remove(self, worker_id: int) -> Worker:
         """For good, with its history. The worker as it was. Raises NotFound."""
         with self._database.write() as tx:
@@ -113,9 +120,10 @@ class Registry:
         return worker
 
     def purge(self, offline_for_s: float) -> list[int]:
-        """Delete what has been offline for that long; the ids."""
+        """Delete what has been offline for that long, or whose time limit ended that long ago; the ids."""
         with self._database.write() as tx:
-            ids = workers.offline_since(tx, self._database.now(tx) - offline_for_s)
+            before = self._database.now(tx) - offline_for_s
+            ids = sorted({*workers.offline_since(tx, before), *workers.expired_since(tx, before)})
             for worker_id in ids:
                 workers.delete(tx, worker_id)
         self._show()
@@ -153,7 +161,10 @@ class Registry:
             return Registered(worker, revision.current(tx), outcome, changes.notes(worker, wanted))
 
     def _row(self, worker: Worker) -> dict[str, Any]:
-        pool = self._fleet.snapshot().pools.get(worker.model_name) if self._fleet.ready else None
+        pool = None
+        if self._fleet.ready:
+            snapshot = self._fleet.snapshot()
+            worker, pool = snapshot.judged(worker), snapshot.pools.get(worker.model_name)
         return explain.row(worker, pool, explain.benched_of(pool, self._benched))
 
     def _show(self) -> None:

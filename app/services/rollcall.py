@@ -32,7 +32,7 @@ class Rollcall:
     jobs: Jobs
 
     def start(self) -> None:
-        """Begin to follow the fleet, to poll jobs and to check health. Called once in each serving process, never by the factory."""
+        """Follow the fleet, poll jobs, check health. Called once in each serving process, never by the factory."""
         self.fleet.start()
         self.jobs.start_polling()
         if self.settings.health_checks:

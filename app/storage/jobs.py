@@ -45,13 +45,9 @@ _DUE = and_(
     or_(JOB.c.due_at <= bindparam("now"), JOB.c.planned_at > bindparam("now") + 1),
     _FREE,
 )
-_DUE_IDS = select(JOB.c.id).where(_DUE).order_by(JOB.c.due_at).limit(bindparam("limit"))
-_CLAIM = (
-    update(JOB)
-    .where(JOB.c.id.in_(_DUE_IDS.with_for_update(skip_locked=True)), _DUE)
-    .values(claimed_by=bindparam("holder"), claimed_until=bindparam("until"))
-    .returning(*(JOB.c[name] for name in _NAMES))
-)
+# Two statements: as a part of the UPDATE, PostgreSQL may run this more than once, and beyond its limit.
+_LOCK_DUE = select(JOB.c.id).where(_DUE).order_by(JOB.c.due_at).limit(bindparam("limit"))
+_LOCK_DUE = _LOCK_DUE.with_for_update(skip_locked=True)
 _WHEN = case((JOB.c.planned_at > bindparam("now") + 1, bindparam("now")), else_=JOB.c.due_at)
 _NEXT_DUE = select(func.min(_WHEN)).where(JOB.c.state == "running", _FREE)
 _STATE = select(JOB.c.state).where(JOB.c.id == bindparam("job_id"))
@@ -110,8 +106,10 @@ def claim_due(tx: Session, now: float, holder: str, limit: int) -> list[Job]:
     """
     if limit <= 0:
         return []
-    values = {"now": now, "holder": holder, "until": now + CLAIM_S, "limit": limit}
-    return sorted((to_job(row) for row in tx.execute(_CLAIM, values)), key=lambda job: job.due_at)
+    ids = tx.execute(_LOCK_DUE, {"now": now, "limit": limit}).scalars().all()
+    claimed = update(JOB).where(JOB.c.id.in_(ids)).values(claimed_by=holder, claimed_until=now + CLAIM_S)
+    rows = tx.execute(claimed.returning(*(JOB.c[name] for name in _NAMES)))
+    return sorted((to_job(row) for row in rows), key=lambda job: job.due_at)
 
 
 def renew(tx: Session, now: float, holder: str, job_ids: Collection[str]) -> None:

@@ -62,7 +62,7 @@ def count(tx: Session) -> int:
 def insert(tx: Session, registration: Registration, weight: int, now: float) -> Worker:
     """A new worker, enabled, due to be probed. Raises Conflict when its identity is taken; then nothing is left."""
     values = {
-        **_registered(registration),
+        **_registered(registration, now),
         "identity": identity(registration.model_name, registration.url, registration.instance),
         "model_name": registration.model_name,
         "url": registration.url,
@@ -88,13 +88,31 @@ def insert(tx: Session, registration: Registration, weight: int, now: float) -> 
 def replace(tx: Session, worker_id: int, registration: Registration, now: float) -> Worker:
     """A new registration of the same identity. Weight None keeps the weight; the admin state is kept.
 
+    Its time limit, if it has one, begins anew.
+
     Raises NotFound. The verdict stays until the next probe, which is due at once.
     """
-    values = _registered(registration)
+    values = _registered(registration, now)
     if registration.weight is not None:
         values["weight"] = registration.weight
     _change(tx, worker_id, now, **values)
     health.lower_due(tx, [worker_id], now)
+    return _get(tx, worker_id)
+
+
+def renew(tx: Session, worker_id: int, now: float) -> Worker:
+    """Its time limit, if it has one, begins anew. Raises NotFound. That is a sign of life and no update."""
+    worker = _get(tx, worker_id)
+    if worker.ttl_s is not None:
+        stamped = {"expires_at": now + worker.ttl_s, "changed": revision.bump(tx)}
+        tx.execute(update(WORKER).where(WORKER.c.id == worker_id).values(stamped))
+    return _get(tx, worker_id)
+
+
+def expire(tx: Session, worker_id: int, now: float) -> Worker:
+    """A registration with a time limit is over now: whoever made it says so. Raises NotFound."""
+    if _get(tx, worker_id).ttl_s is not None:
+        _change(tx, worker_id, now, expires_at=now)
     return _get(tx, worker_id)
 
 
@@ -132,9 +150,17 @@ def offline_since(tx: Session, before: float) -> list[int]:
     return list(tx.execute(select(WORKER.c.id).where(*conditions).order_by(WORKER.c.id)).scalars())
 
 
-def _registered(registration: Registration) -> dict[str, Any]:
+def expired_since(tx: Session, before: float) -> list[int]:
+    """Ids of the registrations whose time limit ended before that time."""
+    query = select(WORKER.c.id).where(WORKER.c.expires_at < before).order_by(WORKER.c.id)
+    return list(tx.execute(query).scalars())
+
+
+def _registered(registration: Registration, now: float) -> dict[str, Any]:
     """What a registration says besides identity, weight and admin state."""
-    return {name: getattr(registration, name) for name in ("owner", "worker_type", "upstream_model", "spec")}
+    names = ("owner", "worker_type", "upstream_model", "spec", "ttl_s")
+    said = {name: getattr(registration, name) for name in names}
+    return {**said, "expires_at": None if registration.ttl_s is None else now + registration.ttl_s}
 
 
 def _change(tx: Session, worker_id: int, now: float, **values: Any) -> None:

@@ -46,6 +46,9 @@ class Observed:
         with self.real.read() as tx:
             yield tx
 
+    def now(self, tx: Any) -> float:
+        return self.real.now(tx)
+
 
 @pytest.fixture
 def observed(database: Database) -> Observed:
@@ -78,6 +81,7 @@ def add(observed: Observed, model: str = "m", url: str = "http://w/", weight: in
         upstream_model=None,
         admin=None,
         spec="{}",
+        ttl_s=None,
         notes=(),
     )
     return change(observed, lambda tx, now: workers.insert(tx, wanted, weight, now))
