@@ -107,12 +107,7 @@ class Block(fields.Nested):
 
 
 class Closed(Schema):
-    """An object that refuses every name it does not know, with the nearest one it does.
-
-    `LATER` names what a later version will know.
-    """
-
-    LATER: frozenset[str] = frozenset()
+    """An object that refuses every name it does not know, with the nearest one it does."""
 
     class Meta:
         unknown = RAISE
@@ -121,7 +116,8 @@ class Closed(Schema):
     def refuse_unknown_names(self, data: Any, **_: Any) -> Any:
         if not isinstance(data, Mapping):
             raise ValidationError("must be an object")
-        unknown = [name for name in data if name not in self.fields]
+        known = {field.data_key or here for here, field in self.fields.items()}
+        unknown = [name for name in data if name not in known]
         if unknown:
             # a body of 2 MB holds a hundred thousand names: only the first are worth a search for the nearest
             named = {name: [self._not_known(name)] for name in unknown[:NAMES_WITH_A_HINT]}
@@ -129,7 +125,6 @@ class Closed(Schema):
         return data
 
     def _not_known(self, name: str) -> str:
-        if name in self.LATER:
-            return "is not supported by this version"
-        near = difflib.get_close_matches(name[:MAX_NAME], self.fields, n=1)
-        return f"is not known; did you mean {near[0]}?" if near else f"is not known; known: {', '.join(self.fields)}"
+        known = [field.data_key or here for here, field in self.fields.items()]
+        near = difflib.get_close_matches(name[:MAX_NAME], known, n=1)
+        return f"is not known; did you mean {near[0]}?" if near else f"is not known; known: {', '.join(known)}"

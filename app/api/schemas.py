@@ -11,163 +11,119 @@ from typing import Any
 from marshmallow import pre_load, validate
 
 from app.api.arguments import load
-from app.api.fields import (
-    Block,
-    Closed,
-    Condition,
-    Flag,
-    Headers,
-    Json,
-    Number,
-    PathOrPaths,
-    Text,
-    Texts,
-    Tree,
-    Whole,
+from app.api.fields import Block, Closed, Condition, Flag, Headers, Number, Text, Texts, Tree, Whole
+from app.api.word_schemas import (
+    AT_LEAST_ONE,
+    HEADER,
+    METHOD,
+    POSITIVE,
+    AuthWords,
+    HealthWords,
+    JobWords,
+    MessagesWords,
+    OutputWords,
+    StreamWords,
+    UsageWords,
+    about,
 )
 from app.core.dialects.fields import MODEL_NAME_LENGTH
-from app.core.registration import LATER_WORDS, MAX_NAME, MAX_TTL_S, MAX_WEIGHT, MIN_TTL_S
+from app.core.registration import MAX_NAME, MAX_TTL_S, MAX_WEIGHT, MIN_TTL_S
+from app.core.word_checks import BODY_TYPES, TASKS
 from app.services.presets import expanded
 
-_METHOD = validate.OneOf(["POST", "GET"])
 _WEIGHT = validate.Range(0, MAX_WEIGHT)
 _ADMIN = validate.OneOf(["enabled", "draining", "offline"])
 _STATUS = validate.OneOf(["available", "down", "unknown", "draining", "offline"])
-_POSITIVE = validate.Range(0, min_inclusive=False)
-_AT_LEAST_ONE = validate.Range(1)
 
 _BODY = "Request body. Strings may hold placeholders like {USER_PROMPT}, {MESSAGES} or {MODEL_NAME}."
-_HEADER = "Headers sent to the endpoint; ${env:NAME} reads an allowed environment variable. Values are never shown."
-
-
-def _about(text: str, **more: Any) -> dict[str, Any]:
-    return {"metadata": {"description": text, **more}}
-
-
-class UsageWords(Closed):
-    prompt = PathOrPaths(**_about("Path of the prompt's token count, or a list of paths that are summed."))
-    completion = PathOrPaths(**_about("Path of the answer's token count, or a list of paths that are summed."))
-
-
-class MessagesWords(Closed):
-    """How {MESSAGES} is built from the caller's conversation."""
-
-    system = Text(validate=validate.OneOf(["inline", "separate", "first_user", "drop"]))
-    roles = Headers(**_about('The endpoint\'s names of roles, like {"assistant": "model"}.'))
-    item = Json(**_about("One message, with {ROLE} and {CONTENT}."))
-    shape = Text(**_about("list (default): a list of messages."))
-
-
-class StreamWords(Closed):
-    """What differs when the call is streamed; every word left out is taken from the registration."""
-
-    req_type = Text(validate=_METHOD)
-    req_url_template = Text()
-    req_param = Tree()
-    header = Headers(**_about(_HEADER))
-    body = Tree(**_about("Laid over the registration's body."))
-    framing = Text(**_about("How the pieces arrive: sse."))
-    mode = Text(
-        validate=validate.OneOf(["delta", "cumulative"]),
-        **_about("delta (default): each piece continues the text; cumulative: it repeats what came before."),
-    )
-    when = Condition(**_about("Only pieces for which this holds carry text."))
-    delta_extract = Text(**_about("Path of the text in a piece."))
-    finish_extract = Text(**_about("Path of the reason why it ended."))
-    usage = Block(UsageWords)
-    done = Text(**_about("The data that ends the stream, like [DONE]."))
-    done_when = Condition(**_about("The piece that ends the stream."))
-
-
-class HealthWords(Closed):
-    req_url_template = Text(**_about("URL of the probe; any answer below 400 is up."))
-    req_type = Text(validate=_METHOD, **_about("GET by default."))
-    header = Headers(**_about("Instead of the registration's headers."))
-    expect = Condition(**_about("What must hold on the JSON reply."))
-    interval_s = Number(validate=_POSITIVE)
-    timeout_s = Number(validate=_POSITIVE)
-    fall = Whole(validate=_AT_LEAST_ONE, **_about("Failures in a row that mark it down."))
-    rise = Whole(validate=_AT_LEAST_ONE, **_about("Successes in a row that mark it up again."))
-    tcp = Flag(**_about("Only ask whether it accepts connections."))
 
 
 class RegistrationWords(Closed):
     """A registration: which endpoint serves which model, and how it wants to be asked."""
 
-    LATER = frozenset(LATER_WORDS)
-
     model_name = Text(
         required=True,
         validate=validate.Length(1, MODEL_NAME_LENGTH, error=f"must have 1 to {MODEL_NAME_LENGTH} characters"),
-        **_about("Callers ask for this name; several registrations of one name share its traffic.", example="proxyllm"),
+        **about("Callers ask for this name; several registrations of one name share its traffic.", example="proxyllm"),
     )
     req_url_template = Text(
         required=True,
-        **_about("URL of the endpoint; may hold placeholders.", example="http://127.0.0.1:8008/api/generate"),
+        **about("URL of the endpoint; may hold placeholders.", example="http://127.0.0.1:8008/api/generate"),
     )
-    req_type = Text(validate=_METHOD, **_about("POST by default."))
-    req_param = Tree(**_about("Query parameters; may hold placeholders."))
-    is_stream = Flag(**_about("true: the endpoint always streams."))
-    header = Headers(**_about(_HEADER))
-    body = Tree(**_about(_BODY, example={"input": "{USER_PROMPT}", "model_name": "{MODEL_NAME}"}))
-    owner = Text(**_about("Who owns the model."))
-    worker_type = Text(validate=validate.OneOf(["REMOTE", "LOCAL"]), **_about("A label; REMOTE by default."))
+    req_type = Text(validate=METHOD, **about("POST by default."))
+    req_param = Tree(**about("Query parameters; may hold placeholders."))
+    is_stream = Flag(**about("true: the endpoint always streams."))
+    header = Headers(**about(HEADER))
+    body = Tree(**about(_BODY, example={"input": "{USER_PROMPT}", "model_name": "{MODEL_NAME}"}))
+    owner = Text(**about("Who owns the model."))
+    worker_type = Text(validate=validate.OneOf(["REMOTE", "LOCAL"]), **about("A label; REMOTE by default."))
     response_extract = Text(
-        **_about("Path of the answer's text; empty: the whole body.", example="data.items[].attributes.answer")
+        **about("Path of the answer's text; empty: the whole body.", example="data.items[].attributes.answer")
     )
-    weight = Whole(validate=_WEIGHT, **_about("Share of the traffic, 1 by default; 0 is a standby."))
+    weight = Whole(validate=_WEIGHT, **about("Share of the traffic, 1 by default; 0 is a standby."))
     instance = Text(
         validate=validate.Length(0, MAX_NAME, error=f"must have at most {MAX_NAME} characters"),
-        **_about("Tells apart several registrations of one model at one URL."),
+        **about("Tells apart several registrations of one model at one URL."),
     )
-    upstream_model = Text(**_about("The endpoint's own name of the model: what {MODEL_NAME} gives."))
+    upstream_model = Text(**about("The endpoint's own name of the model: what {MODEL_NAME} gives."))
     messages = Block(MessagesWords)
     stream = Block(StreamWords)
-    finish_extract = Text(**_about("Path of the reason why the answer ended."))
+    finish_extract = Text(**about("Path of the reason why the answer ended."))
     usage = Block(UsageWords)
-    error = Condition(**_about("What means failure although HTTP said 200."))
-    error_extract = Text(**_about("Path of a failure's message."))
+    error = Condition(**about("What means failure although HTTP said 200."))
+    error_extract = Text(**about("Path of a failure's message."))
     retry = Texts(
         validate=validate.ContainsOnly(
             ["502", "504", "reset", "timeout"], error='may hold "502", "504", "reset", "timeout"'
         ),
-        **_about("Failures after which another worker may be asked although the request may have run."),
+        **about("Failures after which another worker may be asked although the request may have run."),
     )
-    retry_when = Condition(**_about("Replies of any status after which another worker is asked."))
-    timeout_s = Number(validate=_POSITIVE, **_about("Deadline of one request in seconds; 600 by default."))
+    retry_when = Condition(**about("Replies of any status after which another worker is asked."))
+    timeout_s = Number(validate=POSITIVE, **about("Deadline of one request in seconds; 600 by default."))
     health = Block(HealthWords)
+    task = Text(validate=validate.OneOf(TASKS), **about("What the endpoint makes; text by default."))
+    body_type = Text(validate=validate.OneOf(BODY_TYPES), **about("How the body is sent; json by default."))
+    output = Block(OutputWords)
+    limits = Tree(
+        **about(
+            "concurrency: calls that each host has open at once; PLACEHOLDER: {min, max} that bound its number.",
+            example={"concurrency": 1, "MODEL_TEMPERATURE": {"min": 0.01, "max": 1}},
+        )
+    )
+    job = Block(JobWords)
+    auth = Block(AuthWords)
     ttl_s = Whole(
         validate=validate.Range(MIN_TTL_S, MAX_TTL_S),
-        **_about("Seconds until it expires unless it is registered again; it never expires without."),
+        **about("Seconds until it expires unless it is registered again; it never expires without."),
     )
-    preset = Text(**_about("Name of a preset; what else the registration says is laid over it.", example="anthropic"))
+    preset = Text(**about("Name of a preset; what else the registration says is laid over it.", example="anthropic"))
 
     @pre_load
     def refuse_unknown_names(self, data: Any, **more: Any) -> Any:
-        """Also of a preset's words, which the caller's own overlay: from here on a preset is an ordinary registration."""
+        """Also of a preset's words, which the caller's overlay: from here on it is an ordinary registration."""
         return super().refuse_unknown_names(expanded(data) if isinstance(data, Mapping) else data, **more)
 
 
 class UpsertWords(RegistrationWords):
-    admin = Text(validate=_ADMIN, **_about("Left as it is unless named."))
+    admin = Text(validate=_ADMIN, **about("Left as it is unless named."))
 
 
 class RegisterQuery(Closed):
     dry_run = Text(
         load_default="false",
         validate=validate.OneOf(["true", "false"]),
-        **_about("true: answer the request that would be sent for a sample prompt, and store nothing."),
+        **about("true: answer the request that would be sent for a sample prompt, and store nothing."),
     )
 
 
 class OfflineWords(Closed):
     """Either `id`, or `model_name` and `req_url_template`."""
 
-    id = Whole(attribute="worker_id", validate=_AT_LEAST_ONE)
+    id = Whole(attribute="worker_id", validate=AT_LEAST_ONE)
     model_name = Text()
     req_url_template = Text(attribute="url")
-    instance = Text(**_about("Left out: all instances at that URL."))
-    drain = Flag(load_default=False, **_about("true: finish open requests, take no new ones."))
+    instance = Text(**about("Left out: all instances at that URL."))
+    drain = Flag(load_default=False, **about("true: finish open requests, take no new ones."))
 
 
 class ChangeWords(Closed):
@@ -179,9 +135,9 @@ class WorkersQuery(Closed):
     model_name = Text()
     owner = Text()
     status = Text(validate=_STATUS)
-    limit = Whole(text=True, validate=validate.Range(1, 1000), **_about("Rows per page; all rows without it."))
+    limit = Whole(text=True, validate=validate.Range(1, 1000), **about("Rows per page; all rows without it."))
     cursor = Whole(
-        text=True, validate=validate.Range(0, 2**63 - 1), load_default=0, **_about("`next_cursor` of the page before.")
+        text=True, validate=validate.Range(0, 2**63 - 1), load_default=0, **about("`next_cursor` of the page before.")
     )
 
 

@@ -7,6 +7,7 @@ import click
 from app.cli.ask import ask
 from app.cli.demo.command import demo
 from app.cli.intent import drain, enable, offline
+from app.cli.presets import list_presets
 from app.cli.probe import probe
 from app.cli.purge import purge
 from app.cli.refusal import Door
@@ -28,6 +29,7 @@ for command in (
     serve,
     demo,
     list_workers,
+    list_presets,
     register,
     offline,
     drain,

@@ -1,33 +1,41 @@
-"""`register`: add a worker from a registration file or from flags, checked exactly as the HTTP API checks it."""
+"""`register`: add a worker from a preset, a file, flags or a curl command, checked exactly as the HTTP API does."""
 
 from __future__ import annotations
 
 import json
-from typing import IO, Any
+from collections.abc import Callable, Mapping
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from app.cli.console import plain
 from app.cli.opened import opened
-from app.cli.refusal import Refused
+from app.cli.words import from_file, from_flags
 from app.services.masking import masked_url
 
-_WORDS = {
-    "model": "model_name",
-    "url": "req_url_template",
-    "method": "req_type",
-    "extract": "response_extract",
-    "weight": "weight",
-    "instance": "instance",
-    "upstream_model": "upstream_model",
-    "owner": "owner",
-}
+if TYPE_CHECKING:
+    from app.services.registration import Registered
+    from app.services.rollcall import Rollcall
+
+
+def _sources(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where the registration comes from, besides flags for single words."""
+    for decorate in (
+        click.option("--answer", metavar="PATH", help="With --from-curl: where the answer is in the reply."),
+        click.option("--try", "prompt", help="With --from-curl: send this prompt once and show the reply's paths."),
+        click.option("--from-curl", "curl", help="A vendor's curl command, or @FILE with one."),
+        click.option("--key", metavar="env:NAME", help="The key's environment variable (or the key itself)."),
+        click.option("--preset", help="A registration that ships with Rollcall; `presets` lists them."),
+        click.option("--file", "source", type=click.File("rb"), help="A registration as JSON, - for stdin."),
+    ):
+        command = decorate(command)
+    return command
 
 
 @click.command()
-@click.option("--file", "source", type=click.File("rb"), help="A registration as JSON, - for stdin; flags go on top.")
+@_sources
 @click.option("--model", help="The name that applications ask for.")
-@click.option("--url", help="The worker's URL; may hold placeholders.")
+@click.option("--url", help="The worker's URL; may hold placeholders. With --preset its host is enough.")
 @click.option("--method", type=click.Choice(["POST", "GET"]), help="How it is called; POST by default.")
 @click.option("--body", help='The request body as JSON with placeholders, such as \'{"input": "{USER_PROMPT}"}\'.')
 @click.option("--header", multiple=True, metavar="NAME:VALUE", help="A header to send; may be repeated.")
@@ -39,57 +47,53 @@ _WORDS = {
 @click.option("--owner", help="Who answers for it.")
 @click.option("--update", is_flag=True, help="Change the worker if it is registered already, as PUT does.")
 @click.option("--dry-run", is_flag=True, help="Show the request that would be sent for a sample prompt; store nothing.")
-def register(source: IO[bytes] | None, update: bool, dry_run: bool, **flags: Any) -> None:
+def register(
+    source: IO[bytes] | None,
+    curl: str | None,
+    prompt: str | None,
+    answer: str | None,
+    key: str | None,
+    update: bool,
+    dry_run: bool,
+    **flags: Any,
+) -> None:
     """Register a worker.
 
-    From a file, from flags, or from both: what docs/registration.md describes, checked as the API checks it.
+    From a preset, a file, a vendor's curl command or flags, checked as the API checks it; flags go on top.
     """
     from app.api.schemas import registration
+    from app.services.presets import expanded
 
-    raw = registration(_read(source) | _from_flags(flags), upsert=update)
+    _check_sources(source, curl, prompt, answer, key, flags["preset"])
+    words = from_flags(flags)
+    if curl is not None:
+        from app.cli.from_curl import register_curl
+
+        register_curl(curl, words, key=key, prompt=prompt, answer=answer, update=update, dry_run=dry_run)
+        return
+    raw = registration(expanded(from_file(source) | words, key), upsert=update)
     with opened() as rollcall:
-        if dry_run:
-            click.echo(plain(json.dumps(rollcall.registry.preview(raw), indent=2, ensure_ascii=False)))
-            return
-        done = rollcall.registry.register(raw, upsert=update)
+        store(rollcall, raw, update=update, dry_run=dry_run)
+
+
+def store(rollcall: Rollcall, raw: Mapping[str, Any], *, update: bool, dry_run: bool) -> None:
+    if dry_run:
+        click.echo(plain(json.dumps(rollcall.registry.preview(raw), indent=2, ensure_ascii=False)))
+    else:
+        tell(rollcall.registry.register(raw, upsert=update))
+
+
+def tell(done: Registered) -> None:
     worker = done.worker
     click.echo(plain(f"Worker {worker.id} ({worker.model_name} at {masked_url(worker.url)}): {done.outcome}."))
     for note in done.notes:
         click.echo(plain(f"Note: {note}"), err=True)
 
 
-def _read(source: IO[bytes] | None) -> dict[str, Any]:
-    from app.core.json_input import parse_json
-
-    raw = {} if source is None else parse_json(source.read())
-    if not isinstance(raw, dict):
-        raise Refused("A registration is one JSON object; docs/registration.md shows some.")
-    return raw
-
-
-def _from_flags(flags: dict[str, Any]) -> dict[str, Any]:
-    words = {word: flags[flag] for flag, word in _WORDS.items() if flags[flag] is not None}
-    if flags["body"] is not None:
-        words["body"] = _json(flags["body"])
-    if flags["header"]:
-        words["header"] = dict(_pair(text, ":", "--header") for text in flags["header"])
-    if flags["param"]:
-        words["req_param"] = dict(_pair(text, "=", "--param") for text in flags["param"])
-    return words
-
-
-def _json(text: str) -> Any:
-    from app.core.errors import InvalidJson
-    from app.core.json_input import parse_json
-
-    try:
-        return parse_json(text.encode("utf-8", "surrogatepass"))
-    except InvalidJson as error:
-        raise click.BadParameter(error.message, param_hint="--body") from error
-
-
-def _pair(text: str, mark: str, flag: str) -> tuple[str, str]:
-    name, found, value = text.partition(mark)
-    if not found or not name.strip():
-        raise click.BadParameter(f"{text!r} has no {mark!r} between name and value.", param_hint=flag)
-    return name.strip(), value.strip() if mark == ":" else value
+def _check_sources(source: Any, curl: Any, prompt: Any, answer: Any, key: Any, preset: Any) -> None:
+    if curl is None and (prompt is not None or answer is not None):
+        raise click.UsageError("--try and --answer go with --from-curl.")
+    if curl is not None and (source is not None or preset is not None):
+        raise click.UsageError("--from-curl stands alone: without --file and --preset.")
+    if key is not None and curl is None and preset is None and source is None:
+        raise click.UsageError("--key goes with --preset or --from-curl; elsewhere name the key in --header.")

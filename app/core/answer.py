@@ -10,6 +10,7 @@ from app.core.conversation import Usage
 from app.core.extract import Condition, LanguageError, Path, compile_condition, compile_path, first_error_text
 from app.core.fault import WorkerFault, one_line
 from app.core.language import text_of
+from app.core.path_syntax import Fillings
 from app.core.reply_json import parse_reply
 
 _NO_WORDS = frozenset({"", "null", "none"})
@@ -17,16 +18,16 @@ Tokens = tuple[int | None, int | None]
 """Prompt and completion; None: not said."""
 
 
-def path_of(text: str, where: str) -> Path:
+def path_of(text: str, where: str, fillings: Fillings | None = None) -> Path:
     """Raises LanguageError that names the word `where`."""
     try:
-        return compile_path(text)
+        return compile_path(text, fillings or {})
     except LanguageError as error:
         raise error.moved(where=where) from None
 
 
-def condition_of(spec: Any, where: str) -> Condition | None:
-    return None if spec is None else compile_condition(spec, where)
+def condition_of(spec: Any, where: str, fillings: Fillings | None = None) -> Condition | None:
+    return None if spec is None else compile_condition(spec, where, fillings)
 
 
 def finish_word(found: Any) -> str | None:
@@ -44,12 +45,16 @@ def finder(path: Path) -> Callable[[Any, str, str], Any]:
     """
     if not path.text.strip():
         return lambda value, raw, event: value if isinstance(value, str) else raw
-    if path.text.lstrip().startswith("@"):
-        return lambda value, raw, event: path.find(_with_frame(value, raw, event))
+    if is_framed(path):
+        return lambda value, raw, event: path.find(with_frame(value, raw, event))
     return lambda value, raw, event: path.find(value)
 
 
-def _with_frame(value: Any, raw: str, event: str) -> dict[str, Any]:
+def is_framed(path: Path) -> bool:
+    return path.text.lstrip().startswith("@")
+
+
+def with_frame(value: Any, raw: str, event: str) -> dict[str, Any]:
     members = value if isinstance(value, dict) else {}
     return {**members, **frame_names(value, raw, event)}
 

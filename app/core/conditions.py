@@ -9,6 +9,7 @@ from typing import Any, Final
 import re2
 
 from app.core.language import LanguageError, place, text_of
+from app.core.path_syntax import Fillings
 from app.core.paths import Path, compile_path
 
 FRAME_NAMES: Final = ("@event", "@data", "@json")
@@ -34,22 +35,29 @@ class Condition:
                 return True
         return False
 
+    def either(self, other: Condition | None) -> Condition:
+        return self if other is None else Condition(self._any_of + other._any_of)
 
-def compile_condition(spec: Any, where: str = "") -> Condition:
-    """Raises LanguageError, whose `where` names the place inside `spec`."""
+
+def compile_condition(spec: Any, where: str = "", fillings: Fillings | None = None) -> Condition:
+    """`fillings`: the texts of placeholders in its paths.
+
+    Raises LanguageError, whose `where` names the place inside `spec`.
+    """
+    names = fillings or {}
     if isinstance(spec, list) and spec:
-        return Condition(tuple(_all_of(item, place(where, i)) for i, item in enumerate(spec)))
-    return Condition((_all_of(spec, where),))
+        return Condition(tuple(_all_of(item, place(where, i), names) for i, item in enumerate(spec)))
+    return Condition((_all_of(spec, where, names),))
 
 
-def _all_of(spec: Any, where: str) -> tuple[tuple[Path, bool, _Test], ...]:
+def _all_of(spec: Any, where: str, fillings: Fillings) -> tuple[tuple[Path, bool, _Test], ...]:
     if not isinstance(spec, dict) or not spec:
         raise LanguageError("a condition is an object of paths and what they must find, or a list of such", 0, where)
     tests = []
     for text, wanted in spec.items():
         inside = place(where, text)
         try:
-            path = compile_path(text)
+            path = compile_path(text, fillings)
         except LanguageError as error:
             raise error.moved(where=inside) from None
         tests.append((path, _is_framed(text), _test(wanted, inside)))

@@ -8,65 +8,60 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from app.core.answer import condition_of
-from app.core.auth import AuthPlan
+from app.core.auth import AuthPlan, compile_auth
 from app.core.carrying import Carried
 from app.core.conversation import ChatRequest, Task, UpstreamRequest
-from app.core.extract import Condition
+from app.core.echo import echoes_in
 from app.core.frames import OPENAI_DELTA
-from app.core.job import JobPlan
+from app.core.health_words import HealthSpec, compile_health
+from app.core.job import JobPlan, compile_job
+from app.core.job_reading import compile_job_reading
+from app.core.limits import CONCURRENCY, Limits, compile_limits
 from app.core.messages import MessagePlan, compile_messages
-from app.core.outgoing import Call, compile_call, compile_url_at, overlaid, rendered_headers
+from app.core.outgoing import Call, compile_call, overlaid, rendered_headers
+from app.core.output import Output, compile_output
 from app.core.reading import Reader, compile_reader
 from app.core.template import Secrets, Template, compile_tree
 from app.core.urls import ascii_url, is_template
+from app.core.values import named_values
 from app.core.worker import Worker
 
+__all__ = ["Dialect", "HealthSpec", "build_request", "compile_dialect", "compile_words", "dialect_of", "probe_request"]
+
 _OPENAI_ANSWER = "choices[].message.content"
-
-
-@dataclass(frozen=True, slots=True)
-class HealthSpec:
-    """The `health` block. Seconds; None: as the settings say. `header` is the registration's where it names none."""
-
-    req_url_template: Template | None
-    req_type: str
-    header: Template | None
-    expect: Condition | None
-    interval_s: float | None
-    timeout_s: float | None
-    fall: int | None
-    rise: int | None
-    tcp: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """Shared by all workers of one spec; immutable.
 
-    `makes_n`: one call gives as many answers as {N} says. `concurrency`: how many calls each host may have open.
-    `output_as`: text, url, b64, binary, json or path.
     `streams`: it can stream; `only_streams`: it always does. `timeout_s`: the whole request, seconds.
     `retry`: failures after which another worker may be asked although the request was sent.
+    `makes_n`: one call gives as many answers as {N} says. `concurrency`: how many calls each host may have open.
     """
 
+    task: Task
     streams: bool
     only_streams: bool
     openai_shaped: bool
     timeout_s: float | None
     retry: frozenset[str]
     health: HealthSpec | None
+    makes_n: bool
+    concurrency: int | None
+    job: JobPlan | None
+    auth: AuthPlan | None
+    output: Output
     plan: MessagePlan
     plain: Call
     streamed: Call
     _plain_reader: Reader
     _stream_reader: Reader
-    task: Task = "text"
-    makes_n: bool = False
-    concurrency: int | None = None
-    job: JobPlan | None = None
-    auth: AuthPlan | None = None
-    output_as: str = "text"
+
+    @property
+    def output_as(self) -> str:
+        """text, url, b64, binary, json or path."""
+        return self.output.kind
 
     @property
     def carries_conversation(self) -> bool:
@@ -77,7 +72,17 @@ class Dialect:
 
     def reader(self, stream: bool, request: ChatRequest | None = None) -> Reader:
         """The reader of what `build_request(…, stream=stream)` asks for; `request` where the worker may echo it."""
-        return self._stream_reader if stream and self.streams else self._plain_reader
+        reader = self._stream_reader if stream and self.streams else self._plain_reader
+        if request is None or not self.output.strips:
+            return reader
+        return reader.hearing(self._echoes(request, stream))
+
+    def _echoes(self, request: ChatRequest, stream: bool) -> tuple[str, ...]:
+        call = self.call(stream)
+        if call.body is None:
+            return ()
+        values = named_values(request.model, request, self.plan, stream, call.carried.names)
+        return echoes_in(call.body.render(values, _no_secret), self.plan.user_prompt(request.messages))
 
     def unsupported(self, request: ChatRequest) -> str | None:
         """The field of the request that this worker cannot carry; None: it carries all that matters."""
@@ -87,7 +92,7 @@ class Dialect:
         """What the worker is not told, in words for the caller."""
         if self.openai_shaped:
             return ()
-        return self._carried(request).notices(request, system_leads=self.plan.system == "first_user")
+        return self._carried(request).notices(request, system_leads=self.plan.leads)
 
     def _carried(self, request: ChatRequest) -> Carried:
         return self.call(request.stream or self.only_streams).carried
@@ -115,60 +120,73 @@ def dialect_of(worker: Worker) -> Dialect:
 
 def compile_words(words: Mapping[str, Any], url: str) -> Dialect:
     """Raises LanguageError, whose `where` names the word."""
-    block, always = words.get("stream"), bool(words.get("is_stream"))
-    shaped = _is_openai_shaped(words)
-    plain = compile_call(words, url, "", openai_shaped=shaped)
-    streamed = plain
-    if block is not None:
-        if block.get("body") is not None:
-            compile_tree(block["body"], "stream.body")  # alone first, so that a fault names its place
-        streamed = compile_call(overlaid(words, block), url, "stream.", openai_shaped=shaped)
+    task: Task = words.get("task") or "text"
+    block, job_block, always = words.get("stream"), words.get("job"), bool(words.get("is_stream"))
+    limits = compile_limits(words.get("limits"))
+    shaped = _is_openai_shaped(words, task)
+    plain = compile_call(words, url, "", openai_shaped=shaped, limits=limits)
+    streamed = plain if block is None or job_block else _streamed(words, url, block, limits, shaped)
+    output = compile_output(words.get("output"), task)
     plan = compile_messages(words.get("messages"), verbatim=shaped)
+    reads = bool(always or block is not None) and not job_block
+    reader = compile_reader(words, stream=always and reads, openai_shaped=shaped, output=output)
+    job = _job(words, output, reader, plan, limits)
     return Dialect(
-        streams=always or block is not None,
-        only_streams=always,
+        task=task,
+        streams=reads or (job is not None and job.streams),
+        only_streams=always and reads,
         openai_shaped=shaped,
         timeout_s=words.get("timeout_s"),
         retry=frozenset(words.get("retry") or ()),
-        health=_health(words.get("health"), plain.header),
+        health=compile_health(words.get("health"), plain.header),
+        makes_n="N" in plain.carried.names and not _makes_one(limits),
+        concurrency=(words.get("limits") or {}).get(CONCURRENCY),
+        job=job,
+        auth=compile_auth(words.get("auth")),
+        output=output,
         plan=plan,
         plain=streamed if always else plain,
         streamed=streamed,
-        _plain_reader=compile_reader(words, stream=always, openai_shaped=shaped),
-        _stream_reader=compile_reader(words, stream=always or block is not None, openai_shaped=shaped),
+        _plain_reader=reader,
+        _stream_reader=compile_reader(words, stream=reads, openai_shaped=shaped, output=output),
     )
 
 
-def _is_openai_shaped(words: Mapping[str, Any]) -> bool:
+def _streamed(words: Mapping[str, Any], url: str, block: Mapping[str, Any], limits: Limits, shaped: bool) -> Call:
+    if block.get("body") is not None:
+        compile_tree(block["body"], "stream.body")  # alone first, so that a fault names its place
+    return compile_call(overlaid(words, block), url, "stream.", openai_shaped=shaped, limits=limits)
+
+
+def _job(words: Mapping[str, Any], output: Output, reader: Reader, plan: MessagePlan, limits: Limits) -> JobPlan | None:
+    if words.get("job") is None:
+        return None
+    return compile_job(words, compile_job_reading(words, output, reader, limits), plan, limits)
+
+
+def _makes_one(limits: Limits) -> bool:
+    bounds = limits.get("N")
+    return bounds is not None and bounds.high is not None and bounds.high <= 1
+
+
+def _is_openai_shaped(words: Mapping[str, Any], task: Task) -> bool:
     body, block, messages = words.get("body"), words.get("stream"), words.get("messages") or {}
+    output = words.get("output") or {}
+    if task != "text" or words.get("job") or words.get("body_type") not in (None, "json"):
+        return False
+    if output.get("regex") or output.get("strip_prompt") or messages.get("shape") not in (None, "list"):
+        return False
     if not isinstance(body, dict) or body.get("messages") != "{MESSAGES}" or messages.get("item") is not None:
         return False
     if _first(words.get("response_extract")) != _OPENAI_ANSWER:
         return False
     if block is None:
         return not words.get("is_stream")
-    return _first(block.get("delta_extract")) in ("", OPENAI_DELTA)
+    return _first(block.get("delta_extract")) in ("", OPENAI_DELTA) and block.get("framing") != "text"
 
 
 def _first(path: str | None) -> str:
     return (path or "").strip().replace("[0]", "[]")
-
-
-def _health(block: Mapping[str, Any] | None, header: Template | None) -> HealthSpec | None:
-    if block is None:
-        return None
-    url, own = block.get("req_url_template"), block.get("header")
-    return HealthSpec(
-        req_url_template=compile_url_at(url, "health.req_url_template") if url else None,
-        req_type=block.get("req_type") or "GET",
-        header=header if own is None else compile_tree(own, "health.header") if own else None,
-        expect=condition_of(block.get("expect"), "health.expect"),
-        interval_s=block.get("interval_s"),
-        timeout_s=block.get("timeout_s"),
-        fall=block.get("fall"),
-        rise=block.get("rise"),
-        tcp=bool(block.get("tcp")),
-    )
 
 
 def build_request(
@@ -176,11 +194,12 @@ def build_request(
 ) -> UpstreamRequest:
     """What is sent to the worker for this request; `stream`: a stream is asked of it, if it can.
 
-    Raises InvalidRequest when the caller's values cannot be sent, and what `secrets` raises.
+    `access_token` is that of the `auth` exchange. Raises InvalidRequest when the caller's values cannot be sent, and
+    what `secrets` raises.
     """
     dialect = dialect_of(worker)
     streams = dialect.only_streams or (stream and dialect.streams)
-    return dialect.call(streams).build(worker, request, dialect.plan, streams, secrets)
+    return dialect.call(streams).build(worker, request, dialect.plan, streams, secrets, access_token)
 
 
 def probe_request(worker: Worker, secrets: Secrets, access_token: str | None = None) -> UpstreamRequest | None:
@@ -188,7 +207,11 @@ def probe_request(worker: Worker, secrets: Secrets, access_token: str | None = N
     health = dialect_of(worker).health
     if health is None or health.req_url_template is None or health.tcp:
         return None
-    values = {"MODEL_NAME": worker.upstream_model or worker.model_name}
+    values = {"MODEL_NAME": worker.upstream_model or worker.model_name, "ACCESS_TOKEN": access_token}
     url = ascii_url(health.req_url_template.render(values, secrets))
     headers = {} if health.header is None else rendered_headers(health.header, values, secrets)
     return UpstreamRequest(health.req_type, url, headers, None)
+
+
+def _no_secret(kind: str, name: str) -> str:
+    return ""  # a text that holds one is never what a worker echoes

@@ -88,11 +88,25 @@ class FrameReading:
         self._raw_usage: Any = None
         self._sent = 0
         self._answered = False
+        self._cut = False
+
+    @property
+    def began(self) -> bool:
+        """Has anything come of the answer, its counts or its end?"""
+        return self._answered or self.over or self._finished()
+
+    def cut(self, data: str) -> None:
+        """The body ended inside a frame. Only an end mark may be so short of its own end."""
+        self._cut = not self.is_done(data)
+        self.over = self.over or not self._cut
+
+    def is_done(self, data: str) -> bool:
+        return self.words.done is not None and data.strip() == self.words.done
 
     def feed(self, frame: Frame) -> Event | None:
         """What the caller gains from one frame. Raises WorkerFault when the frame says that the worker failed."""
         raw, words = frame.data, self.words
-        if words.done is not None and raw.strip() == words.done:
+        if self.is_done(raw):
             self.over = True
             return None
         value = parsed(raw)
@@ -128,14 +142,18 @@ class FrameReading:
 
     def end(self) -> Iterator[Event]:
         """The counts and the finish. Raises WorkerFault when the stream was cut, or held no answer at all."""
-        if not self.over and self._finish is None and self.words.marked:
-            raise WorkerFault("The worker's stream ended in the middle of the answer, without its end mark.", "broken")
+        self.check_whole()
         if not self._answered and not self._finished():
             raise WorkerFault("The worker's stream ended without an answer in it.", "empty")
         usage = usage_of(self._tokens, self._raw_usage)
         if usage is not None:
             yield Event(usage=usage)
         yield from self._last()
+
+    def check_whole(self) -> None:
+        """Raises WorkerFault (broken) for a stream that ended without the end that it was to have."""
+        if not self.over and self._finish is None and (self.words.marked or self._cut):
+            raise WorkerFault("The worker's stream ended in the middle of the answer, without its end mark.", "broken")
 
     def _finished(self) -> bool:
         return self._finish is not None

@@ -11,25 +11,38 @@ MAX_FRAME_BYTES = 4 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 
 
+class CutFrame(Exception):
+    """The body ended inside a frame, of which `data` had come. What that means depends on what came before it."""
+
+    def __init__(self, data: str) -> None:
+        super().__init__("the body ended inside a frame")
+        self.data = data
+
+
 @dataclass(slots=True)
 class Frame:
-    """One server-sent event: its name (empty when it has none) and its data lines joined by line feeds."""
+    """One server-sent event: its name (empty when it has none) and its data lines joined by line feeds.
+
+    Pieces of other framings have no name.
+    """
 
     event: str
     data: str
 
 
-def sse_frames(chunks: Iterable[bytes]) -> Iterator[Frame]:
+def sse_frames(chunks: Iterable[bytes], *, strict: bool = False) -> Iterator[Frame]:
     """Server-sent events with LF, CRLF or CR. A frame counts when its blank line has come, so a cut one never does.
 
-    Raises WorkerFault (too_large) for a frame over MAX_FRAME_BYTES.
+    Raises WorkerFault (too_large) for a frame over MAX_FRAME_BYTES and, if `strict`, CutFrame for a cut one.
     """
     frame = _OpenFrame()
-    for line in _lines(chunks):
+    for line in _lines(chunks, with_rest=strict):
         if line:
             frame.add(line)
         elif frame.begun:
             yield frame.close()
+    if strict and frame.begun:
+        raise CutFrame(frame.close().data)
 
 
 class _OpenFrame:
@@ -53,7 +66,7 @@ class _OpenFrame:
             self.begun = True
             self._size += len(line)
             if self._size > MAX_FRAME_BYTES:
-                raise _too_large()
+                raise too_large()
         elif line.startswith(b"event:"):
             self._event = line[6:].strip()
             self.begun = True
@@ -65,7 +78,7 @@ class _OpenFrame:
         return frame
 
 
-def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _lines(chunks: Iterable[bytes], *, with_rest: bool) -> Iterator[bytes]:
     """Whole lines without their ends. A CR ends its line at once; the LF that may follow it is then dropped."""
     pieces: list[bytes] = []
     size = 0
@@ -81,7 +94,7 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
             pieces.append(chunk)
             size += len(chunk)
             if size > MAX_FRAME_BYTES:
-                raise _too_large()
+                raise too_large()
             continue
         block = b"".join(pieces) + chunk if pieces else chunk
         after_cr = block.endswith(b"\r")
@@ -92,8 +105,10 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
             lines[0] = lines[0].removeprefix(_BOM)
             start = False
         yield from lines
+    if with_rest and pieces:
+        yield b"".join(pieces)
 
 
-def _too_large() -> WorkerFault:
+def too_large() -> WorkerFault:
     limit = MAX_FRAME_BYTES // (1024 * 1024)
     return WorkerFault(f"The worker sent one event of a stream that is larger than {limit} MiB.", "too_large")

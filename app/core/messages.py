@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
 from app.core.conversation import JsonObject
+from app.core.shapes import TextShape, Turn, check_item, compile_text_shape, pairs
 from app.core.template import ABSENT, Template, compile_tree
 
 SystemPlace = Literal["inline", "separate", "first_user", "drop"]
+Shape = Literal["list", "pairs", "text"]
 _SYSTEM_ROLES = ("system", "developer")
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal"})
 
@@ -25,14 +27,27 @@ class MessagePlan:
     roles: Mapping[str, str]
     item: Template | None
     verbatim: bool
+    shape: Shape = "list"
+    text: TextShape | None = None
 
-    def messages(self, messages: Sequence[JsonObject]) -> list[Any]:
+    @property
+    def leads(self) -> bool:
+        """System text goes in front of the first user message, also where the shape has no place for a message."""
+        homeless = self.shape == "pairs" or (self.text is not None and not self.text.has_system)
+        return self.system == "first_user" or (self.system == "inline" and homeless)
+
+    def messages(self, messages: Sequence[JsonObject]) -> list[Any] | str:
         """The value of {MESSAGES}."""
         if self.verbatim and self.system == "inline" and not self.roles:
             return list(messages)
-        kept = messages if self.system == "inline" else [m for m in messages if m.get("role") not in _SYSTEM_ROLES]
-        if self.system == "first_user" and (lead := system_text(messages)):
+        stays = self.system == "inline" and not self.leads
+        kept = messages if stays else [m for m in messages if m.get("role") not in _SYSTEM_ROLES]
+        if self.leads and (lead := system_text(messages)):
             kept = _with_lead(kept, lead)
+        if self.shape == "pairs":
+            return pairs(_turns(kept))
+        if self.text is not None:
+            return self.text.text(_turns(kept), self.roles)
         shaped = (self._shaped(message) for message in kept)
         return [message for message in shaped if message is not ABSENT]
 
@@ -42,7 +57,7 @@ class MessagePlan:
         if not asked:
             return None
         prompt = text_of_content(asked[-1].get("content"))
-        lead = system_text(messages) if self.system == "first_user" and len(asked) == 1 else None
+        lead = system_text(messages) if self.leads and len(asked) == 1 else None
         return f"{lead}\n\n{prompt}" if lead else prompt
 
     def system_prompt(self, messages: Sequence[JsonObject]) -> str | None:
@@ -50,10 +65,10 @@ class MessagePlan:
         return system_text(messages) if self.system == "separate" else None
 
     def _shaped(self, message: JsonObject) -> Any:
-        role = message.get("role")
         if self.verbatim:
-            return {**message, "role": self.roles.get(str(role), role)}
-        role = "system" if role == "developer" else str(role)
+            told = message.get("role")
+            return {**message, "role": self.roles.get(str(told), told)}
+        role = _role(message)
         values = {"ROLE": self.roles.get(role, role), "CONTENT": text_of_content(message.get("content"))}
         if self.item is None:
             return {"role": values["ROLE"], "content": values["CONTENT"]}
@@ -64,12 +79,28 @@ def compile_messages(block: Mapping[str, Any] | None, *, verbatim: bool) -> Mess
     """Raises LanguageError."""
     block = block or {}
     item = block.get("item")
+    shape: Shape = block.get("shape") or "list"
+    one = None
+    if item is not None and shape == "list":
+        one = compile_tree(item, "messages.item")
+        check_item(one, "messages.item", needs_content=True)
     return MessagePlan(
         system=block.get("system") or "inline",
         roles=dict(block.get("roles") or {}),
-        item=None if item is None else compile_tree(item, "messages.item"),
+        item=one,
         verbatim=verbatim,
+        shape=shape,
+        text=compile_text_shape(item) if shape == "text" else None,
     )
+
+
+def _turns(messages: Sequence[JsonObject]) -> list[Turn]:
+    return [(_role(message), text_of_content(message.get("content"))) for message in messages]
+
+
+def _role(message: JsonObject) -> str:
+    role = message.get("role")
+    return "system" if role == "developer" else str(role)
 
 
 def text_of_content(content: Any) -> str:

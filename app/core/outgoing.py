@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.core.body_encoding import BodyType, encode_form, encode_json, encode_multipart
 from app.core.carrying import Carried, carried_by, passed_on, taken_by
 from app.core.conversation import ChatRequest, UpstreamRequest
 from app.core.errors import InvalidRequest, UpstreamError
 from app.core.headers import header_value, merged
 from app.core.language import LanguageError
+from app.core.limits import Limits
 from app.core.messages import MessagePlan
 from app.core.template import ABSENT, Secrets, Template, Values, compile_tree, compile_url
 from app.core.urls import ascii_url, is_template, with_query
+from app.core.values import named_values
 from app.core.worker import Worker
 
-_json = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+_CONTENT_TYPES: Mapping[BodyType, str] = {
+    "json": "application/json",
+    "form": "application/x-www-form-urlencoded",
+    "multipart": "multipart/form-data",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,61 +41,63 @@ class Call:
     carried: Carried
     taken: frozenset[str] | None
     header_names: frozenset[str]
+    body_type: BodyType = "json"
 
     def build(
-        self, worker: Worker, request: ChatRequest, plan: MessagePlan, stream: bool, secrets: Secrets
+        self,
+        worker: Worker,
+        request: ChatRequest,
+        plan: MessagePlan,
+        stream: bool,
+        secrets: Secrets,
+        access_token: str | None = None,
     ) -> UpstreamRequest:
         """Raises InvalidRequest when the caller's values cannot be sent, and what `secrets` raises."""
-        values = self._values(worker, request, plan, stream)
-        url = worker.url if self.url is None else self.url.render(values, secrets)
+        values = named_values(worker.upstream_model or worker.model_name, request, plan, stream, self.carried.names)
+        values["ACCESS_TOKEN"] = access_token
+        return self.rendered(worker.url, values, secrets, request)
+
+    def rendered(self, url: str, values: Values, secrets: Secrets, request: ChatRequest | None) -> UpstreamRequest:
+        """`url` where the call has none of its own; `request` None: no caller asked for it, as in a token exchange."""
+        if self.url is not None:
+            url = self.url.render(values, secrets)
         if self.params is not None and (params := self.params.render(values, secrets)) is not ABSENT:
             url = with_query(url, params)
         headers = self._headers(request, values, secrets)
-        body = None if self.body is None else self._body(request, values, secrets)
+        body = None
+        if self.body is not None:
+            body, boundary = self._body(self.body, request, values, secrets)
+            if boundary:
+                headers["Content-Type"] = boundary
         return UpstreamRequest(self.method, ascii_url(url), headers, body)
 
-    def _values(self, worker: Worker, request: ChatRequest, plan: MessagePlan, stream: bool) -> Values:
-        body, names = request.body, self.carried.names
-        tokens = body.get("max_completion_tokens")
-        values = {
-            "REQUEST": body,
-            "MODEL_NAME": worker.upstream_model or worker.model_name,
-            "MODEL_TEMPERATURE": body.get("temperature"),
-            "TOP_P": body.get("top_p"),
-            "SEED": body.get("seed"),
-            "N": body.get("n"),
-            "MAX_TOKENS": body.get("max_tokens") if tokens is None else tokens,
-            "STREAM": stream,
-            "REQUEST_ID": request.request_id,
-        }
-        if "MESSAGES" in names:
-            values["MESSAGES"] = plan.messages(request.messages)
-        if "SYSTEM_PROMPT" in names:
-            values["SYSTEM_PROMPT"] = plan.system_prompt(request.messages)
-        if "USER_PROMPT" in names or "INPUT" in names:
-            values["USER_PROMPT"] = plan.user_prompt(request.messages)
-            values["INPUT"] = body.get("input", values["USER_PROMPT"])
-        return values
-
-    def _headers(self, request: ChatRequest, values: Values, secrets: Secrets) -> Mapping[str, str]:
+    def _headers(self, request: ChatRequest | None, values: Values, secrets: Secrets) -> dict[str, str]:
         headers = {}
         if self.body is not None and "content-type" not in self.header_names:
-            headers["Content-Type"] = "application/json"
-        if "x-request-id" not in self.header_names:
+            headers["Content-Type"] = _CONTENT_TYPES[self.body_type]
+        if request is not None and "x-request-id" not in self.header_names:
             headers["X-Request-Id"] = request.request_id
         if self.header is not None:
             headers.update(rendered_headers(self.header, values, secrets))
+        if self.body_type == "multipart":
+            headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
         return headers
 
-    def _body(self, request: ChatRequest, values: Values, secrets: Secrets) -> bytes:
-        assert self.body is not None
-        body = self.body.render(values, secrets)
+    def _body(
+        self, template: Template, request: ChatRequest | None, values: Values, secrets: Secrets
+    ) -> tuple[bytes, str]:
+        """The bytes, and the Content-Type that must go with them; empty: whichever is named."""
+        body = template.render(values, secrets)
         if body is ABSENT:
             body = {}
-        if self.taken is not None:
+        if self.taken is not None and request is not None:
             body = {**body, **passed_on(request.body, self.taken)}
+        if self.body_type == "multipart":
+            return encode_multipart(body)
+        if self.body_type == "form":
+            return encode_form(body), ""
         try:
-            return _json(body).encode("ascii")
+            return encode_json(body), ""
         except (ValueError, RecursionError):
             raise InvalidRequest("The request holds a value that JSON cannot carry, or is nested too deep.") from None
 
@@ -114,6 +122,7 @@ def overlaid(spec: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
     """The request words of `spec` with those of its `stream` block laid over them."""
     words = {word: over[word] if over.get(word) else spec.get(word) for word in ("req_type", "req_url_template")}
     words["header"] = merged(spec.get("header") or {}, over.get("header") or {})
+    words["body_type"] = spec.get("body_type")
     for word in ("req_param", "body"):
         words[word] = _laid_over(spec.get(word), over.get(word))
     return words
@@ -125,25 +134,28 @@ def _laid_over(under: Any, over: Any) -> Any:
     return under if over is None else over
 
 
-def compile_call(words: Mapping[str, Any], url: str, where: str, *, openai_shaped: bool) -> Call:
+def compile_call(
+    words: Mapping[str, Any], url: str, where: str, *, openai_shaped: bool, limits: Limits | None = None
+) -> Call:
     """`words` are the request words; `url` is the registered one, used where they name none. Raises LanguageError."""
     method = words.get("req_type") or "POST"
     own_url = words.get("req_url_template")
     header, body = words.get("header") or {}, words.get("body") if method != "GET" else None
-    target = compile_url_at(own_url or url, where + "req_url_template") if own_url or is_template(url) else None
-    params = compile_tree(words["req_param"], where + "req_param") if words.get("req_param") else None
-    head = compile_tree(dict(header), where + "header") if header else None
-    content = None if body is None else compile_tree(body, where + "body")
+    target = compile_url_at(own_url or url, where + "req_url_template", limits) if own_url or is_template(url) else None
+    params = compile_tree(words["req_param"], where + "req_param", limits) if words.get("req_param") else None
+    head = compile_tree(dict(header), where + "header", limits) if header else None
+    content = None if body is None else compile_tree(body, where + "body", limits)
     told = [part for part in (target, params, head, content) if part is not None]
     carried = carried_by(
         (name for part in told for name in part.placeholders), (path for part in told for path in part.request_paths)
     )
     taken = taken_by(carried, body if isinstance(body, dict) else ()) if openai_shaped else None
-    return Call(method, target, params, head, content, carried, taken, frozenset(name.lower() for name in header))
+    names = frozenset(name.lower() for name in header)
+    return Call(method, target, params, head, content, carried, taken, names, words.get("body_type") or "json")
 
 
-def compile_url_at(url: str, where: str) -> Template:
+def compile_url_at(url: str, where: str, limits: Limits | None = None) -> Template:
     try:
-        return compile_url(url)
+        return compile_url(url, limits)
     except LanguageError as error:
         raise error.moved(where=where) from None

@@ -16,6 +16,8 @@ from app.core.placeholders import KNOWN, check_name
 NO_DEFAULT: Final = object()
 _MAX_DEFAULT: Final = 1000
 _WITH_PATH: Final = frozenset({"REQUEST", "RESP"})
+JOB_ID: Final = "{JOB_ID}"
+"""The one placeholder that may stand in the path of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Secret:
 
 
 Piece = str | Slot | Secret
+_ANY_JOB: Final = {"JOB_ID": "x"}
 
 _OPENING = re.compile(
     r"\$\{(?P<kind>(?i:env|secret)):"
@@ -44,7 +47,7 @@ _OPENING = re.compile(
     r"|\{(?P<name>[A-Z][A-Z0-9_]*+)(?!\w)"
 )
 _SECRET_NAME = re.compile(r"([A-Za-z0-9_.-]+)\}")
-_PATH = re.compile(r'((?:"[^"]*"|\[[^\]]*\]|[^{}"\[])*+)\}')
+_PATH = re.compile(r'((?:"[^"]*"|\[[^\]]*\]|\{JOB_ID\}|[^{}"\[])*+)\}')
 
 
 def split(text: str) -> Iterator[Piece]:
@@ -103,7 +106,8 @@ def _with_path(text: str, name: str, start: int, after: int) -> tuple[Piece, int
     if match is None:
         raise LanguageError(f"the placeholder {{{name}: does not close", start)
     try:
-        return Slot(name, start, path=compile_path(match[1])), match.end()
+        path = compile_path(match[1], _ANY_JOB if name == "RESP" else {})
+        return Slot(name, start, path=path), match.end()
     except LanguageError as error:
         raise error.moved(after) from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from app.core.dialect import Dialect
@@ -11,67 +11,96 @@ from app.core.language import LanguageError, place
 from app.core.template import Template
 
 _CARRIERS = frozenset({"USER_PROMPT", "MESSAGES", "INPUT", "REQUEST"})
-_ELSEWHERE = {
+_IN_MESSAGES = {
     "ROLE": "{ROLE} has a value in messages.item only",
     "CONTENT": "{CONTENT} has a value in messages.item only",
-    "JOB_ID": "{JOB_ID} belongs to jobs, which this version does not support",
-    "RESP": "{RESP:…} belongs to jobs, which this version does not support",
-    "ACCESS_TOKEN": "{ACCESS_TOKEN} belongs to auth, which this version does not support",
 }
+_IN_JOBS = {
+    "JOB_ID": "{JOB_ID} has a value in the job block only",
+    "RESP": "{RESP:…} has a value in the job block only",
+}
+_WITH_AUTH = {"ACCESS_TOKEN": "{ACCESS_TOKEN} has no value without an auth block"}
 _UNKNOWN_REFERENCE = re.compile(r"\$\{(?!env:)(?=[A-Za-z_]+:)[^}]*\}?")
 
 
 def check_references(words: Mapping[str, Any], url: str, dialect: Dialect, may_read: Callable[[str], bool]) -> None:
     """Raises LanguageError for names that have no value where they stand, and secrets that may not be read."""
     _refuse_unknown_references({"req_url_template": url, **words}, "")
-    for part in dialect.parts():
-        for name in sorted(part.placeholders & _ELSEWHERE.keys()):
-            raise LanguageError(_ELSEWHERE[name], *_find(words, url, "{" + name))
-    _check_item(dialect.plan.item)
+    without_auth = _WITH_AUTH if dialect.auth is None else {}
+    outside = {name: words[name] for name in words if name not in ("job", "auth", "messages")}
+    _refuse(dialect.parts(), {**_IN_MESSAGES, **_IN_JOBS, **without_auth}, {"req_url_template": url, **outside})
+    if dialect.job is not None:
+        _refuse(dialect.job.parts(), {**_IN_MESSAGES, **without_auth}, words)
+        _check_result(dialect.job.reading.template)
+    if dialect.auth is not None:
+        fault = "a token is fetched for no caller: only {MODEL_NAME} and ${env:NAME} have a value in auth"
+        _check_callerless(dialect.auth.parts(), frozenset({"MODEL_NAME"}), fault, "auth")
     _check_health(dialect)
-    for kind, name in sorted(secret for part in _with_health(dialect) for secret in part.secrets):
+    for kind, name in sorted(secret for part in _all_parts(dialect) for secret in part.secrets):
         if kind != "env":
             fault = f"${{{kind}:{name}}} is not supported by this version, only ${{env:NAME}}"
         elif not may_read(name):
             fault = f"${{env:{name}}} may not be read: ROLLCALL_SECRET_ENV does not allow the name {name}"
         else:
             continue
-        raise LanguageError(fault, *_find(words, url, f"${{{kind}:{name}}}"))
+        raise LanguageError(fault, *_find({"req_url_template": url, **words}, f"${{{kind}:{name}}}"))
 
 
-def _check_item(item: Template | None) -> None:
-    if item is None:
+def _refuse(parts: Iterable[Template], names: Mapping[str, str], words: Mapping[str, Any]) -> None:
+    for part in parts:
+        for name in sorted(part.placeholders & names.keys()):
+            raise LanguageError(names[name], *_find(words, "{" + name))
+
+
+def _check_result(template: Template | None) -> None:
+    """The result's URL is stored, so nothing secret may be in it."""
+    if template is None:
         return
-    if "CONTENT" not in item.placeholders:
-        raise LanguageError("a message's shape must hold {CONTENT}", 0, "messages.item")
-    if item.secrets or item.placeholders - {"ROLE", "CONTENT"}:
-        raise LanguageError("a message's shape holds no placeholder but {ROLE} and {CONTENT}", 0, "messages.item")
+    if template.secrets or "ACCESS_TOKEN" in template.placeholders:
+        fault = "the URL of a result is stored and shown, so it holds no secret: put that into job.download.header"
+        raise LanguageError(fault, 0, "job.result_template")
+    for name in sorted(template.placeholders & _IN_MESSAGES.keys()):
+        raise LanguageError(_IN_MESSAGES[name], 0, "job.result_template")
 
 
 def _check_health(dialect: Dialect) -> None:
     health = dialect.health
-    named = health.req_url_template.placeholders if health is not None and health.req_url_template else frozenset()
-    if named - {"MODEL_NAME"}:
-        fault = "a health check comes from no caller: only {MODEL_NAME} and ${env:NAME} have a value in its URL"
-        raise LanguageError(fault, 0, "health.req_url_template")
+    if health is None or health.req_url_template is None:
+        return
+    known = frozenset({"MODEL_NAME"} if dialect.auth is None else {"MODEL_NAME", "ACCESS_TOKEN"})
+    fault = "a health check comes from no caller: only {MODEL_NAME} and ${env:NAME} have a value in its URL"
+    _check_callerless([health.req_url_template], known, fault, "health.req_url_template")
 
 
-def _with_health(dialect: Dialect) -> Iterable[Template]:
+def _check_callerless(parts: Iterable[Template], known: frozenset[str], fault: str, where: str) -> None:
+    if any(part.placeholders - known for part in parts):
+        raise LanguageError(fault, 0, where)
+
+
+def _all_parts(dialect: Dialect) -> Iterator[Template]:
     yield from dialect.parts()
     if dialect.health is not None:
         yield from (part for part in (dialect.health.req_url_template, dialect.health.header) if part is not None)
+    if dialect.job is not None:
+        yield from dialect.job.parts()
+    if dialect.auth is not None:
+        yield from dialect.auth.parts()
 
 
 def check_carries(dialect: Dialect) -> None:
     """Raises LanguageError when a call of the worker would carry nothing of the caller's request."""
     for call, where in ((dialect.plain, ""), (dialect.streamed, "stream.")):
         parts = [part for part in (call.url, call.params, call.body) if part is not None]
-        if _CARRIERS.isdisjoint(name for part in parts for name in part.placeholders):
+        names = frozenset(name for part in parts for name in part.placeholders)
+        if _CARRIERS.isdisjoint(names):
             fault = (
                 "nothing of the caller's request is sent: {USER_PROMPT}, {MESSAGES}, {INPUT} or {REQUEST:…} must stand"
                 " in body, req_param or URL" + (" (a GET request has no body)" if call.method == "GET" else "")
             )
             raise LanguageError(fault, 0, where + ("req_param" if call.method == "GET" else "body"))
+        if dialect.plan.shape == "pairs" and "MESSAGES" in names and "USER_PROMPT" not in names:
+            fault = "pairs are the finished turns only: {USER_PROMPT} must stand beside {MESSAGES}"
+            raise LanguageError(fault, 0, "messages.shape")
 
 
 def _refuse_unknown_references(node: Any, where: str) -> None:
@@ -87,9 +116,9 @@ def _refuse_unknown_references(node: Any, where: str) -> None:
             _refuse_unknown_references(item, place(where, i))
 
 
-def _find(words: Mapping[str, Any], url: str, needle: str) -> tuple[int, str]:
+def _find(words: Mapping[str, Any], needle: str) -> tuple[int, str]:
     """Position and place of the first text of a registration that holds `needle`."""
-    return _find_in({"req_url_template": url, **words}, "", needle) or (0, "body")
+    return _find_in(words, "", needle) or (0, "body")
 
 
 def _find_in(node: Any, where: str, needle: str) -> tuple[int, str] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,18 +10,16 @@ from typing import Any
 
 from app.core.dialect import Dialect, compile_words
 from app.core.errors import InvalidField
-from app.core.headers import check_headers
 from app.core.language import LanguageError
 from app.core.references import check_carries, check_references
-from app.core.urls import check_url, is_template
+from app.core.urls import is_template
+from app.core.word_checks import check_addresses, check_values
 from app.core.worker import Admin
 
 MAX_NAME = 255
 MAX_WEIGHT = 1000
 MIN_TTL_S = 5
 MAX_TTL_S = 86_400
-LATER_WORDS = ("task", "body_type", "output", "job", "auth", "limits")
-"""Words of the vocabulary that this version refuses by name."""
 
 CONVERSATION_NOTE = (
     "conversation not carried: the template holds neither {MESSAGES} nor {SYSTEM_PROMPT}, "
@@ -31,12 +28,7 @@ CONVERSATION_NOTE = (
 _SPEC_WORDS = (
     *("req_type", "req_param", "header", "body", "response_extract", "is_stream", "messages", "stream"),
     *("finish_extract", "usage", "error", "error_extract", "retry", "retry_when", "timeout_s", "health"),
-)
-_STREAM_WORDS = frozenset(
-    (
-        *("req_type", "req_url_template", "req_param", "header", "body", "framing", "mode", "when", "delta_extract"),
-        *("finish_extract", "usage", "done", "done_when"),
-    )
+    *("task", "body_type", "output", "limits", "job", "auth"),
 )
 _SEED_DEFAULTS: Mapping[str, Any] = {
     "req_type": "POST",
@@ -46,7 +38,6 @@ _SEED_DEFAULTS: Mapping[str, Any] = {
     "response_extract": "",
     "is_stream": False,
 }
-_RETRIES = ("502", "504", "reset", "timeout")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -76,16 +67,15 @@ def parse_registration(raw: Mapping[str, Any], may_read: Callable[[str], bool]) 
 
     Raises InvalidField with the place of the fault, such as `body.messages[0].content`.
     """
-    _refuse_later_words(raw)
     words = {word: raw[word] for word in _SPEC_WORDS if raw.get(word) is not None}
     url = raw.get("req_url_template") or ""
+    check_values(words)
     try:
         dialect = _compiled(words, url)
         check_references(words, url, dialect, may_read)
         check_carries(dialect)
     except LanguageError as error:
         raise InvalidField(f"{_sentence(error)}.", field=error.where) from None
-    _check_values(words)
     return Registration(
         model_name=_name(raw, "model_name") or _missing("model_name"),
         url=url,
@@ -101,48 +91,11 @@ def parse_registration(raw: Mapping[str, Any], may_read: Callable[[str], bool]) 
     )
 
 
-def _refuse_later_words(raw: Mapping[str, Any]) -> None:
-    for word in LATER_WORDS:
-        if raw.get(word) is not None:
-            raise InvalidField(f"{word} is not supported by this version.", field=word)
-    stream = raw.get("stream") or {}
-    for word in sorted(stream.keys() - _STREAM_WORDS):
-        raise InvalidField(f"stream.{word} is not known; it is named beside stream.", field=f"stream.{word}")
-    if stream.get("mode") not in (None, "delta", "cumulative"):
-        raise InvalidField("stream.mode must be delta or cumulative.", field="stream.mode")
-    shape = (raw.get("messages") or {}).get("shape") or "list"
-    for field, value, known in (("stream.framing", stream.get("framing"), "sse"), ("messages.shape", shape, "list")):
-        if value not in (None, known):
-            raise InvalidField(f"{field} {value!r} is not supported by this version, only {known!r}.", field=field)
-
-
 def _compiled(words: Mapping[str, Any], url: str) -> Dialect:
     if not url:
         _missing("req_url_template")
-    check_url(url, "req_url_template")
-    check_headers(words.get("header") or {}, "header")
-    for name in ("stream", "health"):
-        block = words.get(name) or {}
-        if own_url := block.get("req_url_template"):
-            check_url(own_url, f"{name}.req_url_template")
-        check_headers(block.get("header") or {}, f"{name}.header")
+    check_addresses(words, url)
     return compile_words(words, url if is_template(url) else "")
-
-
-def _check_values(words: Mapping[str, Any]) -> None:
-    health = words.get("health") or {}
-    for field, value in (
-        ("timeout_s", words.get("timeout_s")),
-        ("health.interval_s", health.get("interval_s")),
-        ("health.timeout_s", health.get("timeout_s")),
-        ("health.fall", health.get("fall")),
-        ("health.rise", health.get("rise")),
-    ):
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise InvalidField(f"{field} must be greater than 0.", field=field)
-    for i, failure in enumerate(words.get("retry") or ()):
-        if failure not in _RETRIES:
-            raise InvalidField(f"retry holds only {', '.join(_RETRIES)}, not {failure!r}.", field=f"retry[{i}]")
 
 
 def _weight(weight: int | None) -> int | None:

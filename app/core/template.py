@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.language import MAX_DEPTH, LanguageError, place, text_of
-from app.core.slots import ABSENT, Names, Render, Secrets, Template, Values, filled
+from app.core.limits import Limits
+from app.core.slots import ABSENT, Names, Render, Secrets, Template, Values
 from app.core.url_template import compile_url
 
 __all__ = ["ABSENT", "LanguageError", "Secrets", "Template", "Values", "compile_tree", "compile_url"]
@@ -27,12 +28,14 @@ class _Constant:
 _Part = Render | _Constant
 
 
-def compile_tree(node: Any, where: str = "") -> Template:
+def compile_tree(node: Any, where: str = "", limits: Limits | None = None) -> Template:
     """A template of a parsed JSON tree, whose keys are left as they are. `where` is the tree's own name in errors.
+
+    `limits` bound the numbers of its placeholders, after defaults.
 
     Raises LanguageError.
     """
-    names = Names()
+    names = Names(limits)
     return names.template(_as_render(_compile(node, where, names, 0)))
 
 
@@ -54,8 +57,8 @@ def _compile_text(text: str, where: str, names: Names) -> _Part:
     except LanguageError as error:
         raise error.moved(where=where) from None
     if len(pieces) == 1 and not isinstance(pieces[0], str):
-        return filled(pieces[0], in_text=False)
-    parts = [piece if isinstance(piece, str) else filled(piece, in_text=True) for piece in pieces]
+        return names.filled(pieces[0], in_text=False)
+    parts = [piece if isinstance(piece, str) else names.filled(piece, in_text=True) for piece in pieces]
     constant = "".join(part for part in parts if isinstance(part, str))
     return _Constant(constant) if len(parts) < 2 else _text(parts)
 

@@ -6,20 +6,21 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from app.core.language import LanguageError, text_of
+from app.core.limits import Limits
 from app.core.pieces import Piece, Slot
-from app.core.slots import ABSENT, Names, Secrets, Template, Values, filled
+from app.core.slots import ABSENT, Names, Secrets, Template, Values
 
 
-def compile_url(text: str) -> Template:
+def compile_url(text: str, limits: Limits | None = None) -> Template:
     """A template whose `render()` gives a URL; a value that is not there gives nothing, what begins the URL is raw.
 
     Only `{MODEL_NAME}` and secrets may stand in the host, only `{RESP:…}` and secrets may begin the URL: a caller
     must not choose where a worker's credentials go. Raises LanguageError.
     """
-    names = Names()
+    names = Names(limits)
     pieces = names.read(text)
     _check_host(pieces)
-    parts = [piece if isinstance(piece, str) else filled(piece, in_text=True) for piece in pieces]
+    parts = [piece if isinstance(piece, str) else names.filled(piece, in_text=True) for piece in pieces]
 
     def render(values: Values, secrets: Secrets) -> str:
         out = []

@@ -16,8 +16,11 @@ _HOST = re.compile(r"(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?\Z")
 _PLACEHOLDER_WITH_DEFAULT = re.compile(r"\{[A-Z][A-Z0-9_]*:[^{}]*\}")
 
 
-def check_url(text: str, where: str) -> None:
-    """Raises LanguageError when `text` is no http(s) URL that may be called."""
+def check_url(text: str, where: str, *, from_reply: bool = False) -> None:
+    """Raises LanguageError when `text` is no http(s) URL that may be called.
+
+    `from_reply`: it may begin with {RESP:…}, whose value is checked when it is there.
+    """
     if len(text) > MAX_URL:
         raise LanguageError(f"a URL has at most {MAX_URL} characters; this one has {len(text)}", MAX_URL, where)
     # A default inside a placeholder is encoded when it is used, so it may hold anything.
@@ -26,6 +29,8 @@ def check_url(text: str, where: str) -> None:
         raise LanguageError("a URL holds no space, backslash or control character", bad.start(), where)
     if "#" in bare:
         raise LanguageError("a URL of a worker has no fragment (#…)", bare.index("#"), where)
+    if from_reply and text.startswith("{RESP"):
+        return
     origin = _ORIGIN.match(text)
     if origin is None:
         fault = (

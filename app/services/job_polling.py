@@ -111,9 +111,11 @@ class _Call:
         if said.state == "done":
             return self._kept(contact, plan, said)
         message = None if said.error is None else contact.redacted(said.error)
-        if said.state == "failed":
+        if said.state == "failed" and 200 <= status < 300:
             return Polled(failed=message or "The worker says that it failed")
-        return Polled(progress=said.progress, trouble=message, hopeless=status in UNKNOWN_TO_WORKER)
+        # A refusal is forgiven a few times: the poll may have come before the worker's other half heard of the job.
+        hopeless = said.state == "failed" or status in UNKNOWN_TO_WORKER
+        return Polled(progress=said.progress, trouble=message, hopeless=hopeless)
 
     def redacted(self, message: str) -> str:
         return message if self._contact is None else self._contact.redacted(message)

@@ -40,6 +40,10 @@ class JobStore:
         self._renewed_at = clock()
         self._seen: dict[str, tuple[Claim, float]] = {}
 
+    def take_name(self) -> None:
+        """Another name for this process: one that was forked shares it with its parent."""
+        self._holder = new_holder()
+
     def begin(self, job_id: str, request: ChatRequest) -> Job:
         """A new job, being submitted by this process."""
         with self._database.write() as tx:

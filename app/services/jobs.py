@@ -111,6 +111,7 @@ class Jobs:
 
     def start_polling(self) -> None:
         self._stopping = False
+        self._store.take_name()
         self._thread = threading.Thread(target=self._run, name="rollcall-jobs", daemon=True)
         self._thread.start()
 

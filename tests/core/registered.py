@@ -33,7 +33,7 @@ SSE = "text/event-stream; charset=utf-8"
 
 
 def registered(raw: Mapping[str, Any], *allowed: str) -> Registration:
-    return parse_registration(raw, lambda name: name in allowed or name.endswith(("_KEY", "_TOKEN")))
+    return parse_registration(raw, lambda name: name in allowed or name.endswith(("_KEY", "_TOKEN", "_SECRET", "_BASIC")))
 
 
 def worker_of(raw: Mapping[str, Any]) -> Worker:

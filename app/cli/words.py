@@ -1,0 +1,61 @@
+"""A registration's words as flags and files give them."""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+import click
+
+from app.cli.refusal import Refused
+
+MAX_FILE = 2_000_000
+_WORDS = {
+    "preset": "preset",
+    "model": "model_name",
+    "url": "req_url_template",
+    "method": "req_type",
+    "extract": "response_extract",
+    "weight": "weight",
+    "instance": "instance",
+    "upstream_model": "upstream_model",
+    "owner": "owner",
+}
+
+
+def from_file(source: IO[bytes] | None) -> dict[str, Any]:
+    """Raises Refused, and RollcallError for what is no JSON."""
+    from app.core.json_input import parse_json
+
+    raw = {} if source is None else parse_json(source.read(MAX_FILE + 1)[: MAX_FILE + 1])
+    if not isinstance(raw, dict):
+        raise Refused("A registration is one JSON object; docs/registration.md shows some.")
+    return raw
+
+
+def from_flags(flags: dict[str, Any]) -> dict[str, Any]:
+    """Raises click.BadParameter."""
+    words = {word: flags[flag] for flag, word in _WORDS.items() if flags.get(flag) is not None}
+    if flags["body"] is not None:
+        words["body"] = _json(flags["body"])
+    if flags["header"]:
+        words["header"] = dict(_pair(text, ":", "--header") for text in flags["header"])
+    if flags["param"]:
+        words["req_param"] = dict(_pair(text, "=", "--param") for text in flags["param"])
+    return words
+
+
+def _json(text: str) -> Any:
+    from app.core.errors import InvalidJson
+    from app.core.json_input import parse_json
+
+    try:
+        return parse_json(text.encode("utf-8", "surrogatepass"))
+    except InvalidJson as error:
+        raise click.BadParameter(error.message, param_hint="--body") from error
+
+
+def _pair(text: str, mark: str, flag: str) -> tuple[str, str]:
+    name, found, value = text.partition(mark)
+    if not found or not name.strip():
+        raise click.BadParameter(f"{text!r} has no {mark!r} between name and value.", param_hint=flag)
+    return name.strip(), value.strip() if mark == ":" else value

@@ -1,0 +1,76 @@
+"""One whole reply: its value, and what is said about it when no answer is in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from app.core.extract import Path
+from app.core.fault import MAX_REPLY_BYTES, WorkerFault, one_line
+from app.core.reply_json import parse_reply
+
+_SHOWN = 80
+_BEGINNING = 200
+_TITLE = re.compile(r"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
+_HTML = re.compile(r"\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+
+
+def reply_value(raw: str, content_type: str, *, needs_json: bool) -> Any:
+    """The JSON value of a reply, or its text. Raises WorkerFault for web pages, and what must be JSON and is not."""
+    try:
+        return parse_reply(raw)
+    except ValueError:
+        if needs_json or ("html" in content_type.lower() and _HTML.match(raw)):
+            raise _not_json(raw, content_type) from None
+        return raw
+
+
+def nothing_in(status: int) -> WorkerFault:
+    return WorkerFault(f"The worker answered HTTP {status} with nothing in it.", "empty")
+
+
+def no_answer(path: Path, value: Any, raw: str, what: str = "answer") -> WorkerFault:
+    """Shows the path, the part of it that matched, and how the reply begins."""
+    matched = path.matched(value)
+    how_far = f"only {one_line(matched, _BEGINNING)!r} of it is there" if matched else "not even its first step"
+    if not path.text.strip():
+        how_far = "the whole reply"
+    told = f"The worker's reply has no {what} at {one_line(path.text, _BEGINNING)!r} ({how_far})"
+    return WorkerFault(f"{told}. It begins: {beginning(raw)}", "empty")
+
+
+def beginning(raw: str) -> str:
+    """The first 200 characters, on one line."""
+    return one_line(raw[:_BEGINNING], _BEGINNING)
+
+
+def web_page(status: int, raw: str) -> str | None:
+    """What a web page says about itself; None: it is no web page."""
+    if not _HTML.match(raw):
+        return None
+    title = _TITLE.search(raw)
+    return one_line(f"HTTP {status} with a web page: {title[1] if title else raw[:_SHOWN]}")
+
+
+def _not_json(raw: str, content_type: str) -> WorkerFault:
+    kind = one_line(content_type, _SHOWN) or "no content type"
+    return WorkerFault(f"The worker answered with {kind} where JSON was expected: {one_line(raw, _SHOWN)}", "not_json")
+
+
+def calls_a_tool(raw: Mapping[str, Any]) -> bool:
+    choices = raw.get("choices")
+    found = choices if isinstance(choices, list) else []
+    messages = [choice.get("message") for choice in found if isinstance(choice, dict)]
+    return any(isinstance(m, dict) and (m.get("tool_calls") or m.get("function_call")) for m in messages)
+
+
+def joined(chunks: Iterable[bytes]) -> bytes:
+    """One reply in the body of a streamed call, which nobody else caps when it calls itself a stream."""
+    body = bytearray()
+    for chunk in chunks:
+        body += chunk
+        if len(body) > MAX_REPLY_BYTES:
+            limit = MAX_REPLY_BYTES // 1_000_000
+            raise WorkerFault(f"The worker answered with more than {limit} MB, and not as a stream.", "too_large")
+    return bytes(body)
