@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ def _text_of(command: str) -> str:
     if not command.startswith("@"):
         return command
     if command == "@-":
-        return click.get_text_stream("stdin").read()
+        return sys.stdin.read()
     try:
         return Path(command[1:]).read_text(encoding="utf-8")
     except UnicodeDecodeError:

@@ -26,7 +26,12 @@ def from_file(source: IO[bytes] | None) -> dict[str, Any]:
     """Raises Refused, and RollcallError for what is no JSON."""
     from app.core.json_input import parse_json
 
-    raw = {} if source is None else parse_json(source.read(MAX_FILE + 1)[: MAX_FILE + 1])
+    if source is None:
+        return {}
+    read = source.read(MAX_FILE + 1)
+    if len(read) > MAX_FILE:
+        raise Refused(f"A registration has at most {MAX_FILE} bytes.")
+    raw = parse_json(read)
     if not isinstance(raw, dict):
         raise Refused("A registration is one JSON object; docs/registration.md shows some.")
     return raw

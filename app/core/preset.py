@@ -105,5 +105,5 @@ def _with_header(words: dict[str, Any], header: Mapping[str, Any]) -> dict[str, 
             for name, value in block.items()
         }
 
-    blocks = {word: follow(words[word]) for word in ("stream", "job", "health") if word in words}
-    return {**words, **blocks}
+    blocks = ("stream", "job", "health")
+    return {word: follow(value) if word in blocks else value for word, value in words.items()}

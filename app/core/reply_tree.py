@@ -17,7 +17,7 @@ _PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.-]+\Z")
 
 def reply_paths(reply: Any) -> list[tuple[str, str]]:
     """(path, its value as a line of text) of every value, at most SHOWN_PATHS; of lists the first items."""
-    found = []
+    found: list[tuple[str, str]] = []
     for path, value in _values(reply, ""):
         if len(found) == SHOWN_PATHS:
             break

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from urllib.parse import parse_qsl, urlsplit
 
 from app.core.conversation import UpstreamRequest
-from app.services.masking import MASK, names_a_secret
+from app.core.secret_names import names_a_secret
+from app.services.masking import MASK
 
 # Shorter ones are no credentials, and would garble a sentence.
 SHORTEST = 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from app.core.curl.options import DATA, NOTED, options
 from app.core.curl.shell import CurlError, words
@@ -110,6 +110,7 @@ class _Reading:
         if "://" not in call.url:
             call.url = "http://" + call.url  # as curl does
         call.url, _, query = call.url.partition("#")[0].partition("?")
+        _check_address(call.url)
         pairs = [query, *self._data] if self._get else [query]
         call.params = dict(parse_qsl("&".join(pair for pair in pairs if pair), keep_blank_values=True))
         if not self._get:
@@ -130,8 +131,15 @@ class _Reading:
                 call.body = _json_body(text)
             else:
                 call.body, call.body_type = dict(parse_qsl(text, keep_blank_values=True)), "form"
-                if not call.body:
+                if "=" not in text:
                     raise CurlError("The body after -d is neither JSON nor the fields of a form.")
+
+
+def _check_address(url: str) -> None:
+    try:
+        urlsplit(url).port  # noqa: B018
+    except ValueError:
+        raise CurlError(f"The address {url[:100]} cannot be read.") from None
 
 
 def _json_body(text: str) -> dict[str, Any]:
