@@ -14,6 +14,7 @@ from app.core.dialect import compile_dialect
 from app.core.preset import Preset
 from app.core.registration import parse_registration
 from app.services.presets import FOLDER, find, import_formats, import_table, presets
+from app.services.preview import SAMPLE_PROMPT, preview
 
 ALL = list(presets().values())
 SEED = {
@@ -34,6 +35,14 @@ def test_a_preset_is_an_ordinary_registration(preset: Preset) -> None:
     assert wanted.model_name == preset.registration["model_name"]
     compile_dialect(wanted.spec)
     assert json.loads(wanted.spec).get("task", "text") == preset.task
+
+
+@pytest.mark.parametrize("preset", ALL, ids=name_of)
+def test_a_dry_run_shows_the_prompt_and_no_key(preset: Preset) -> None:
+    wanted = parse_registration(registration({"preset": preset.name}), lambda name: True)
+    shown = json.dumps(preview(wanted, lambda kind, name: "the-key"))
+    assert SAMPLE_PROMPT in shown
+    assert "the-key" not in shown
 
 
 @pytest.mark.parametrize("preset", ALL, ids=name_of)

@@ -134,7 +134,8 @@ def _canonical(words: Mapping[str, Any]) -> str:
 
 
 def _notes(dialect: Dialect, words: Mapping[str, Any]) -> tuple[str, ...]:
-    notes = [] if dialect.carries_conversation else [CONVERSATION_NOTE]
+    lost = dialect.task == "text" and not dialect.carries_conversation
+    notes = [CONVERSATION_NOTE] if lost else []
     if "SYSTEM_PROMPT" in dialect.plain.carried.names and dialect.plan.system != "separate":
         notes.append('{SYSTEM_PROMPT} stays empty: it is filled when "messages" is {"system": "separate"}')
     if dialect.plain.method == "GET" and words.get("body"):

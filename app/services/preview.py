@@ -47,8 +47,16 @@ def _shown(request: UpstreamRequest, wanted: Registration) -> dict[str, Any]:
         "method": request.method,
         "url": masked_url(request.url.replace(_ENCODED_MASK, MASK)),
         "headers": {name: MASK if name.lower() in registered else value for name, value in request.headers.items()},
-        "body": None if request.body is None else masked_tree(json.loads(request.body)),
+        "body": _shown_body(request),
     }
+
+
+def _shown_body(request: UpstreamRequest) -> Any:
+    """JSON as JSON; a form as the text that is sent."""
+    if request.body is None:
+        return None
+    kind = next((value for name, value in request.headers.items() if name.lower() == "content-type"), "")
+    return masked_tree(json.loads(request.body)) if "json" in kind else request.body.decode("utf-8", "replace")
 
 
 def _registered_headers(spec: dict[str, Any]) -> set[str]:
