@@ -88,7 +88,7 @@ class FrameReading:
         self._raw_usage: Any = None
         self._sent = 0
         self._answered = False
-        self._cut = False
+        self.was_cut = False
 
     @property
     def began(self) -> bool:
@@ -97,8 +97,8 @@ class FrameReading:
 
     def cut(self, data: str) -> None:
         """The body ended inside a frame. Only an end mark may be so short of its own end."""
-        self._cut = not self.is_done(data)
-        self.over = self.over or not self._cut
+        self.was_cut = not self.is_done(data)
+        self.over = self.over or not self.was_cut
 
     def is_done(self, data: str) -> bool:
         return self.words.done is not None and data.strip() == self.words.done
@@ -152,7 +152,7 @@ class FrameReading:
 
     def check_whole(self) -> None:
         """Raises WorkerFault (broken) for a stream that ended without the end that it was to have."""
-        if not self.over and self._finish is None and (self.words.marked or self._cut):
+        if not self.over and self._finish is None and (self.words.marked or self.was_cut):
             raise WorkerFault("The worker's stream ended in the middle of the answer, without its end mark.", "broken")
 
     def _finished(self) -> bool:

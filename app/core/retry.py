@@ -98,7 +98,7 @@ def _what_happened(final: Failure) -> str:
     if status is not None and status < 400:
         return f" answered with a redirect (HTTP {status}), which is not followed: register the address it leads to"
     if status is not None:
-        return f" answered {said}" if _says_nothing(final) else f" answered HTTP {status}: {said}"
+        return f" answered {said or f'HTTP {status}'}" if _says_nothing(final) else f" answered HTTP {status}: {said}"
     if said.startswith("The worker"):
         return said.removeprefix("The worker")
     if final.kind == "fault":
@@ -107,8 +107,8 @@ def _what_happened(final: Failure) -> str:
 
 
 def _says_nothing(final: Failure) -> bool:
-    """Its message only repeats the status."""
-    return final.message.startswith(f"HTTP {final.status} ")
+    """Its message only repeats the status, or there is none."""
+    return not final.message or final.message.startswith(f"HTTP {final.status} ")
 
 
 def retry_after_s(value: str | None, now: float) -> float | None:

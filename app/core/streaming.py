@@ -69,7 +69,7 @@ class StreamReader:
                 kept.forget()
             if reading.over:
                 break
-        if seen == 1 and not reading.began and kept.keeps:
+        if seen == 1 and kept.keeps and not reading.began and not reading.was_cut:
             yield from as_events(self.reply(joined(kept.all()), content_type))
         else:
             yield from reading.end()

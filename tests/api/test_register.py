@@ -178,12 +178,6 @@ def test_a_hundred_thousand_unknown_names_cost_no_hundred_thousand_searches(
     assert len(searches) <= 5
 
 
-@pytest.mark.parametrize("word", ["task", "body_type", "output", "job", "auth", "limits", "ttl_s", "preset"])
-def test_what_a_later_version_knows_is_refused_as_such(light: Api, word: str) -> None:
-    message = refused(light.post(REGISTER, registration(**{word: {}})), 422, word)
-    assert "not supported by this version" in message
-
-
 @pytest.mark.parametrize(
     ("words", "field"),
     [

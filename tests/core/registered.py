@@ -33,7 +33,8 @@ SSE = "text/event-stream; charset=utf-8"
 
 
 def registered(raw: Mapping[str, Any], *allowed: str) -> Registration:
-    return parse_registration(raw, lambda name: name in allowed or name.endswith(("_KEY", "_TOKEN", "_SECRET", "_BASIC")))
+    usual = ("_KEY", "_TOKEN", "_SECRET", "_BASIC")
+    return parse_registration(raw, lambda name: name in allowed or name.endswith(usual))
 
 
 def worker_of(raw: Mapping[str, Any]) -> Worker:
