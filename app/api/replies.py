@@ -40,7 +40,7 @@ class WorkerRow(RegistrationWords):
     admin = fields.String(metadata={"enum": ["enabled", "draining", "offline"]})
     probe = fields.String(metadata={"enum": ["unknown", "up", "down"]})
     available = fields.Boolean(metadata={"description": "May it get traffic now?"})
-    status = fields.String(metadata={"enum": ["available", "down", "unknown", "draining", "offline"]})
+    status = fields.String(metadata={"enum": ["available", "down", "unknown", "draining", "expired", "offline"]})
     why = fields.String(metadata={"description": "Why it may not get traffic; empty when it may."})
     share = fields.Float(metadata={"description": "Its share of the model's next requests, 0 to 1."})
     last_probe_at = fields.String(allow_none=True, metadata={"format": "date-time"})
@@ -49,6 +49,10 @@ class WorkerRow(RegistrationWords):
     last_error = fields.String(allow_none=True)
     created_at = fields.String(metadata={"format": "date-time"})
     updated_at = fields.String(metadata={"format": "date-time"})
+    expires_at = fields.String(
+        allow_none=True,
+        metadata={"format": "date-time", "description": "When it ends unless it is renewed; null without ttl_s."},
+    )
 
 
 class WorkersReply(Schema):
@@ -67,7 +71,7 @@ class RouteRow(Schema):
     url = fields.String()
     instance = fields.String()
     available = fields.Boolean()
-    status = fields.String(metadata={"enum": ["available", "down", "unknown", "draining", "offline"]})
+    status = fields.String(metadata={"enum": ["available", "down", "unknown", "draining", "expired", "offline"]})
     why = fields.String()
     weight = fields.Integer()
     share = fields.Float()

@@ -33,7 +33,7 @@ from app.services.presets import expanded
 
 _WEIGHT = validate.Range(0, MAX_WEIGHT)
 _ADMIN = validate.OneOf(["enabled", "draining", "offline"])
-_STATUS = validate.OneOf(["available", "down", "unknown", "draining", "offline"])
+_STATUS = validate.OneOf(["available", "down", "unknown", "draining", "expired", "offline"])
 
 _BODY = "Request body. Strings may hold placeholders like {USER_PROMPT}, {MESSAGES} or {MODEL_NAME}."
 
