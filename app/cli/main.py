@@ -6,6 +6,7 @@ import click
 
 from app.cli.ask import ask
 from app.cli.demo.command import demo
+from app.cli.export import apply, export
 from app.cli.intent import drain, enable, offline
 from app.cli.presets import list_presets
 from app.cli.probe import probe
@@ -30,6 +31,8 @@ for command in (
     demo,
     list_workers,
     list_presets,
+    export,
+    apply,
     register,
     offline,
     drain,

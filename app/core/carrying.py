@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from app.core.conversation import ChatRequest, JsonObject
-from app.core.messages import beyond_text, system_text
+from app.core.messages import beyond_text, single_input, system_text
 
 MAX_TOKENS = frozenset({"max_tokens", "max_completion_tokens"})
 CONVERSATION_NOTICE = "conversation not carried, only the last user message"
@@ -17,11 +17,15 @@ NEVER_CARRIED = frozenset({"model", "model_name", "messages", "input", "prompt",
 _FIELDS = {
     "MODEL_TEMPERATURE": frozenset({"temperature"}),
     "MAX_TOKENS": MAX_TOKENS,
+    "WIDTH": frozenset({"size", "width"}),
+    "HEIGHT": frozenset({"size", "height"}),
     **dict.fromkeys(
         ("USER_PROMPT", "MESSAGES", "SYSTEM_PROMPT", "INPUT", "MODEL_NAME", "STREAM", "REQUEST_ID", "REQUEST"),
         frozenset[str](),
     ),
 }
+# How Rollcall hands out a result, and how often it asks for one: not the worker's business.
+_NEVER_CARRIED_MEDIA = frozenset({"n", "response_format", "encoding_format", "metadata"})
 _FIRST_MEMBER = re.compile(r'\s*"?([^."\[\]|]+)')
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _MAX_NAMED = 20
@@ -56,6 +60,8 @@ class Carried:
 
     def unsupported(self, request: ChatRequest) -> str | None:
         """The first field of a request that a worker which speaks only text cannot be given; None: all can."""
+        if request.task != "text":
+            return self._unsupported_input(request) if request.task == "embedding" else None
         for field, asks_nothing in _MUST_BE_CARRIED.items():
             value = request.body.get(field)
             if value is not None and not asks_nothing(value) and not self._takes(field):
@@ -66,10 +72,16 @@ class Carried:
             return "messages"
         return beyond_text(request.messages)
 
+    def _unsupported_input(self, request: ChatRequest) -> str | None:
+        """One text fits where a prompt stands; several texts, or tokens, only where the input stands as it came."""
+        takes_all = "INPUT" in self.names or self._takes("input")
+        return None if takes_all or single_input(request.body.get("input")) is not None else "input"
+
     def notices(self, request: ChatRequest, *, system_leads: bool) -> tuple[str, ...]:
         """What is left out, in words for the caller. `system_leads`: system text goes in front of the first prompt."""
         said = [CONVERSATION_NOTICE] if self._loses_turns(request, system_leads) else []
-        left_out = [field for field in request.body if self._leaves_out(field, request.body[field])]
+        told = _MUST_BE_CARRIED if request.task == "text" else _NEVER_CARRIED_MEDIA
+        left_out = [field for field in request.body if self._leaves_out(field, request.body[field], told)]
         if left_out:
             named = [field for field in left_out if _PLAIN_NAME.match(field)][:_MAX_NAMED]
             more = len(left_out) - len(named)
@@ -79,16 +91,12 @@ class Carried:
     def _takes(self, field: str) -> bool:
         return self.whole or field in self.fields
 
-    def _leaves_out(self, field: str, value: Any) -> bool:
-        return (
-            value is not None
-            and field not in NEVER_CARRIED
-            and field not in _MUST_BE_CARRIED
-            and (not self._takes(field))
-        )
+    def _leaves_out(self, field: str, value: Any, told: Container[str]) -> bool:
+        """`told`: what the caller hears of in another way."""
+        return value is not None and field not in NEVER_CARRIED and field not in told and not self._takes(field)
 
     def _loses_turns(self, request: ChatRequest, system_leads: bool) -> bool:
-        if self.whole or "messages" in self.fields or "MESSAGES" in self.names:
+        if request.task != "text" or self.whole or "messages" in self.fields or "MESSAGES" in self.names:
             return False
         spoken = [m for m in request.messages if m.get("role") not in ("system", "developer")]
         if len(spoken) > 1:

@@ -123,6 +123,13 @@ def system_text(messages: Sequence[JsonObject]) -> str | None:
     return "\n\n".join(text for text in texts if text) or None
 
 
+def single_input(given: Any) -> str | None:
+    """The text of an embedding's input where it is one text, alone or in a list."""
+    if isinstance(given, list) and len(given) == 1:
+        given = given[0]
+    return given if isinstance(given, str) else None
+
+
 def beyond_text(messages: Sequence[JsonObject]) -> str | None:
     """The place of the first thing that text cannot carry, such as `messages[1].content[0]`, or None."""
     for i, message in enumerate(messages):

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from app.core.conversation import ChatRequest
-from app.core.messages import MessagePlan
+from app.core.messages import MessagePlan, single_input
 
 _SIZE = re.compile(r"\s*(\d{1,6})\s*[xX×*]\s*(\d{1,6})\s*")
 _NUMBER = re.compile(r"\s*(\d{1,9})(\.\d{1,9})?\s*")
@@ -44,13 +44,6 @@ def named_values(
     if "SECONDS" in names:
         values["SECONDS"] = _seconds(body.get("seconds"))
     return values
-
-
-def single_input(given: Any) -> str | None:
-    """The text of an embedding's input where it is one text, alone or in a list."""
-    if isinstance(given, list) and len(given) == 1:
-        given = given[0]
-    return given if isinstance(given, str) else None
 
 
 def _sizes(size: Any, width: Any, height: Any) -> dict[str, Any]:

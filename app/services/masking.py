@@ -13,6 +13,13 @@ MASK = "***"
 _REFERENCE = re.compile(r"\$\{(?:env|secret):[^}]*\}")
 _PLACEHOLDER = re.compile(r"\{[A-Z][A-Z0-9_]*(?::[^{}]*)?\}")
 _QUERY_PAIR = re.compile(r"(?P<lead>[?&])(?P<name>[^=&#?]+)=(?P<value>(?:\$\{[^}]*\}|[^&#])*)")
+_SCHEME = re.compile(r"^\s*(?:Bearer|Basic|Token|Key|Bot)\b", re.IGNORECASE)
+_PLAIN_NAME = re.compile(r"(?:type|version|accept|mode|format|language|agent)$", re.IGNORECASE)
+_PLAIN_VALUE = re.compile(
+    r"true|false|on|off|enabled?|disabled?|[0-9]{1,4}(?:[-.][0-9]{1,2}){0,2}|(?:application|text|image|video)/[a-z*.+-]+",
+    re.IGNORECASE,
+)
+_BLOCKS = ("stream", "health", "job", "auth", "download")
 _USERINFO = re.compile(r"(?<=://)[^/?#@]+@")
 
 
@@ -26,8 +33,17 @@ def masked_url(url: str) -> str:
 
 
 def masked_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A registration's words (also of its `stream` and `health` blocks) as they may be shown."""
+    """A registration's words (also those of its blocks) as they may be shown."""
     return {word: _MASKS[word](value) if word in _MASKS else value for word, value in spec.items()}
+
+
+def exported_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for a file that another server is to read: headers that can be no secret are kept."""
+    return {word: _EXPORTED.get(word, _MASKS.get(word, _as_it_is))(value) for word, value in spec.items()}
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def masked_tree(node: Any, name: str = "") -> Any:
@@ -43,8 +59,26 @@ def _masked_headers(headers: Any) -> Any:
     return dict.fromkeys(headers, MASK) if isinstance(headers, Mapping) else headers
 
 
+def _exported_headers(headers: Any) -> Any:
+    if not isinstance(headers, Mapping):
+        return headers
+    return {name: value if _is_harmless(name, value) else MASK for name, value in headers.items()}
+
+
+def _is_harmless(name: str, value: Any) -> bool:
+    """References and placeholders with nothing but a scheme beside them, versions, types, switches."""
+    text = str(value)
+    if _REFERENCE.search(text) or _PLACEHOLDER.search(text):
+        return not _SCHEME.sub("", _PLACEHOLDER.sub("", _REFERENCE.sub("", text))).strip()
+    return not names_a_secret(name) and bool(_PLAIN_NAME.search(name) or _PLAIN_VALUE.fullmatch(text))
+
+
 def _masked_block(block: Any) -> Any:
     return masked_spec(block) if isinstance(block, Mapping) else block
+
+
+def _exported_block(block: Any) -> Any:
+    return exported_spec(block) if isinstance(block, Mapping) else block
 
 
 def _masked_value(name: str, value: str) -> str:
@@ -57,6 +91,10 @@ _MASKS: dict[str, Callable[[Any], Any]] = {
     "req_url_template": masked_url,
     "req_param": masked_tree,
     "body": masked_tree,
-    "stream": _masked_block,
-    "health": _masked_block,
+    "result_template": masked_url,
+    **dict.fromkeys(_BLOCKS, _masked_block),
+}
+_EXPORTED: dict[str, Callable[[Any], Any]] = {
+    "header": _exported_headers,
+    **dict.fromkeys(_BLOCKS, _exported_block),
 }
