@@ -20,6 +20,7 @@ from app.core.replies import joined
 
 _SSE = "text/event-stream"
 _JSON_LINES = ("ndjson", "jsonl", "json-seq", "jsonlines")
+_COST_OF_A_FRAME = 100
 ReadReply = Callable[[bytes, str], Reply]
 
 
@@ -62,8 +63,8 @@ class StreamReader:
                 yield from as_events(self.reply(joined(kept.all()), content_type))  # one value on many lines
                 return
             event = reading.feed(frame)
+            watched.saw(event)
             if event is not None:
-                watched.silent = 0
                 yield event
             if event is not None or seen > 1:
                 kept.forget()
@@ -81,8 +82,8 @@ def framed(words: StreamWords, framing: str, chunks: Iterable[bytes]) -> Iterato
     watched = _Watched(chunks)
     for frame in _uncut(frames_of(framing, watched), reading):
         event = reading.feed(frame)
+        watched.saw(event)
         if event is not None:
-            watched.silent = 0
             yield event
         if reading.over:
             break
@@ -98,8 +99,7 @@ def last_frame_of(words: StreamWords, framing: str, chunks: Iterable[bytes]) -> 
     watched = _Watched(chunks)
     last: Frame | None = None
     for frame in _uncut(frames_of(framing, watched), reading):
-        if reading.feed(frame) is not None:
-            watched.silent = 0
+        watched.saw(reading.feed(frame))
         if not reading.is_done(frame.data):
             last = frame
         if reading.over:
@@ -127,12 +127,16 @@ class _Watched:
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = chunks
-        self.silent = 0
+        self._silent = 0
+
+    def saw(self, event: Event | None) -> None:
+        """What a frame came to. An empty one costs more than its bytes."""
+        self._silent = 0 if event is not None else self._silent + _COST_OF_A_FRAME
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._chunks:
-            self.silent += len(chunk)
-            if self.silent > MAX_REPLY_BYTES:
+            self._silent += len(chunk)
+            if self._silent > MAX_REPLY_BYTES:
                 raise _no_answer_in_sight()
             yield chunk
 

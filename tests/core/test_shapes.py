@@ -63,9 +63,9 @@ def test_turns_that_do_not_alternate(turns: list[tuple[str, str]], wanted: list[
 def test_nothing_before_the_last_question_is_lost(turns: list[tuple[str, str]]) -> None:
     asked_at = [i for i, (role, _) in enumerate(turns) if role == "user"]
     before = turns[: asked_at[-1]] if asked_at else turns
-    assert "".join(q + a.replace("\n\n", "") for q, a in pairs(turns)) == "".join(
-        text for _, text in before
-    ) or any("\n" in text for _, text in before)
+    assert "".join(q + a.replace("\n\n", "") for q, a in pairs(turns)) == "".join(text for _, text in before) or any(
+        "\n" in text for _, text in before
+    )
 
 
 @pytest.mark.parametrize(
