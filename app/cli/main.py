@@ -7,6 +7,7 @@ import click
 from app.cli.ask import ask
 from app.cli.demo.command import demo
 from app.cli.export import apply, export
+from app.cli.import_list import import_list
 from app.cli.intent import drain, enable, offline
 from app.cli.presets import list_presets
 from app.cli.probe import probe
@@ -31,6 +32,7 @@ for command in (
     demo,
     list_workers,
     list_presets,
+    import_list,
     export,
     apply,
     register,
