@@ -35,13 +35,13 @@ def expanded(raw: Mapping[str, Any], key: str | None = None) -> dict[str, Any]:
 
     `key`: env:NAME or a key, for the place where the preset has one. Raises InvalidField.
     """
-    words = {word: value for word, value in raw.items() if word != "preset"}
     name = raw.get("preset")
     if name is None:
-        return words
+        return dict(raw)
     if not isinstance(name, str):
         raise InvalidField("preset must be a text.", field="preset")
     preset = find(name)
+    words = {word: value for word, value in raw.items() if word != "preset"}
     return (preset if key is None else preset.with_key(key)).under(words)
 
 
