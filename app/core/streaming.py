@@ -17,10 +17,10 @@ from app.core.framing import CutFrame, Frame
 from app.core.framings import frames_of
 from app.core.gather import as_events
 from app.core.replies import joined
+from app.core.watching import Kept, Watched, no_answer_in_sight
 
 _SSE = "text/event-stream"
 _JSON_LINES = ("ndjson", "jsonl", "json-seq", "jsonlines")
-_COST_OF_A_FRAME = 100
 ReadReply = Callable[[bytes, str], Reply]
 
 
@@ -53,9 +53,9 @@ class StreamReader:
         self, words: StreamWords, framing: str, chunks: Iterable[bytes], content_type: str
     ) -> Iterator[Event]:
         """A body of JSON values. One that holds a single value without a piece of the answer is read as one reply."""
-        kept = _Kept(chunks)
+        kept = Kept(chunks)
         reading = reading_of(words)
-        watched = _Watched(kept)
+        watched = Watched(kept)
         seen = 0
         for frame in _uncut(frames_of(framing, watched), reading):
             seen += 1
@@ -79,7 +79,7 @@ class StreamReader:
 def framed(words: StreamWords, framing: str, chunks: Iterable[bytes]) -> Iterator[Event]:
     """Raises WorkerFault: broken for a body that ends without its end mark, too_large for one without any answer."""
     reading = reading_of(words)
-    watched = _Watched(chunks)
+    watched = Watched(chunks)
     for frame in _uncut(frames_of(framing, watched), reading):
         event = reading.feed(frame)
         watched.saw(event)
@@ -96,7 +96,7 @@ def last_frame_of(words: StreamWords, framing: str, chunks: Iterable[bytes]) -> 
     Raises WorkerFault.
     """
     reading = FrameReading(words)
-    watched = _Watched(chunks)
+    watched = Watched(chunks)
     last: Frame | None = None
     for frame in _uncut(frames_of(framing, watched), reading):
         watched.saw(reading.feed(frame))
@@ -120,52 +120,6 @@ def _uncut(frames: Iterator[Frame], reading: FrameReading) -> Iterator[Frame]:
         yield from frames
     except CutFrame as cut:
         reading.cut(cut.data)
-
-
-class _Watched:
-    """Chunks, with the bytes counted that came since the caller gained something."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = chunks
-        self._silent = 0
-
-    def saw(self, event: Event | None) -> None:
-        """What a frame came to. An empty one costs more than its bytes."""
-        self._silent = 0 if event is not None else self._silent + _COST_OF_A_FRAME
-
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._chunks:
-            self._silent += len(chunk)
-            if self._silent > MAX_REPLY_BYTES:
-                raise _no_answer_in_sight()
-            yield chunk
-
-
-def _no_answer_in_sight() -> WorkerFault:
-    limit = MAX_REPLY_BYTES // 1_000_000
-    return WorkerFault(f"The worker streamed more than {limit} MB without an answer in it.", "too_large")
-
-
-class _Kept:
-    """Chunks that are kept until it is clear that they are a stream."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._rest = iter(chunks)
-        self._seen: list[bytes] = []
-        self.keeps = True
-
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._rest:
-            if self.keeps:
-                self._seen.append(chunk)
-            yield chunk
-
-    def forget(self) -> None:
-        self.keeps = False
-        self._seen.clear()
-
-    def all(self) -> Iterator[bytes]:
-        return chain(self._seen, self._rest)
 
 
 def _framing_of(content_type: str) -> str | None:
@@ -200,7 +154,7 @@ def _begun(chunks: Iterable[bytes]) -> tuple[bytes, Iterable[bytes]]:
         if begin := chunk.removeprefix(codecs.BOM_UTF8).lstrip():
             return begin, chain(seen, rest)
         if size > MAX_REPLY_BYTES:
-            raise _no_answer_in_sight()
+            raise no_answer_in_sight()
     return b"", seen
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from app.core.conversation import Event
 from app.core.fault import WorkerFault
+from tests.core.readings import message_of_fault
 from tests.core.registered import PLAIN, SSE, reader
 
 TEXTS = ["a", "é🙂", 'q"[{\\', "\n\r", " ", "\x00x", "}]", "漢"]
@@ -75,15 +77,15 @@ def test_cumulative_text_says_what_is_new(framing: str, data: st.DataObject) -> 
 @pytest.mark.parametrize("framing", ["sse", "ndjson", "null", "json-array"])
 def test_a_stream_that_promises_no_end_ends_with_its_last_whole_value(framing: str) -> None:
     body = body_of(framing, [{"t": "a"}, {"t": "b"}])
-    assert text_of(read(streaming(framing), body)) == "ab"
-    for cut in range(1, len(body) - (4 if framing == "sse" else 2)):
-        try:
-            said = text_of(read(streaming(framing), body[:cut]))
-        except WorkerFault as broken:
-            assert broken.kind in ("broken", "empty", "not_json")
-        else:
-            assert said == "a"  # a value was whole, and the next had not begun
-            assert framing != "json-array"
+    raw = streaming(framing)
+    assert text_of(read(raw, body)) == "ab"
+    first = body_of(framing, [{"t": "a"}])
+    for cut in range(len(first), len(body) - (4 if framing == "sse" else 2)):
+        said: list[Event] = []
+        broke = message_of_fault(partial(said.extend, reader(raw, stream=True).events([body[:cut]], "")))
+        assert text_of(said) in ("", "a")
+        begun = len(first) + (len("data") if framing == "sse" else 0)
+        assert ("middle" in broke) is (cut > begun or framing == "json-array")
 
 
 @pytest.mark.parametrize("framing", ["sse", "ndjson", "null", "json-array"])
@@ -164,14 +166,10 @@ def flood(piece: bytes) -> Iterator[bytes]:
 def test_a_stream_without_an_answer_is_given_up(framing: str, piece: bytes) -> None:
     events = reader(streaming(framing), stream=True).events(flood(piece), SSE if framing == "sse" else "")
     with pytest.raises(WorkerFault) as caught:
-        for event in events:
-            assert framing == "text", event
+        list(events)
     assert caught.value.kind == "too_large"
 
 
 @given(st.sampled_from(["sse", "ndjson", "null", "json-array", "text"]), st.lists(st.binary(max_size=12), max_size=20))
 def test_no_bytes_do_worse_than_a_fault(framing: str, pieces: list[bytes]) -> None:
-    try:
-        read(streaming(framing), *pieces)
-    except WorkerFault as fault:
-        assert fault.message.isprintable()
+    assert message_of_fault(partial(read, streaming(framing), *pieces)).isprintable()
