@@ -239,8 +239,14 @@ def test_downloads_carry_only_what_is_named() -> None:
     assert got == {"Authorization": "Bearer <env:A_KEY>", "X-Job": "j"}
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3)
-       | st.dictionaries(st.sampled_from(["status", "out", "error", "progress", "j1"]), inner)), st.integers(100, 599))  # fmt: skip
+MEMBERS = st.sampled_from(["status", "out", "error", "progress", "j1"])
+REPLIES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(MEMBERS, inner),
+)
+
+
+@given(REPLIES, st.integers(100, 599))
 def test_no_reply_breaks_a_poll(value: Any, status: int) -> None:
     for raw in (VIDEO, with_job(result_template="http://h/{RESP:out}", done_when={"{JOB_ID}.status": "*"})):
         assert polled(raw, value, status=status).state in ("running", "done", "failed")
