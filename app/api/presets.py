@@ -13,7 +13,7 @@ blueprint = Blueprint("rollcall-presets", __name__, url_prefix="/api/server", de
 
 
 class PresetRow(Schema):
-    name = fields.String(metadata={"example": "vllm", "description": 'What `"preset"` in a registration names.'})
+    name = fields.String(metadata={"example": "llmserver", "description": 'What `"preset"` in a registration names.'})
     summary = fields.String()
     task = fields.String()
     source = fields.String(metadata={"description": "Where its facts were read."})
@@ -30,5 +30,5 @@ class PresetsReply(Schema):
 @blueprint.route("/presets", methods=["GET"])
 @blueprint.response(200, PresetsReply)
 def presets() -> dict[str, Any]:
-    """All presets: register one with `{"preset": "vllm", "req_url_template": "http://gpu-7:8000"}`."""
+    """All presets: register one with `{"preset": "llmserver", "req_url_template": "http://gpu-7:8008"}`."""
     return {"data": list(shipped().values())}

@@ -96,7 +96,7 @@ class RegistrationWords(Closed):
         validate=validate.Range(MIN_TTL_S, MAX_TTL_S),
         **about("Seconds until it expires unless it is registered again; it never expires without."),
     )
-    preset = Text(**about("Name of a preset; what else the registration says is laid over it.", example="anthropic"))
+    preset = Text(**about("Name of a preset; what else the registration says is laid over it.", example="llmserver"))
 
     @pre_load
     def refuse_unknown_names(self, data: Any, **more: Any) -> Any:

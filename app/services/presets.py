@@ -18,7 +18,8 @@ FOLDER = Path(__file__).resolve().parent.parent / "presets"
 @cache
 def presets() -> Mapping[str, Preset]:
     """All of them by name, in the order of their names."""
-    return {file.stem: parse_preset(file.stem, _read(file)) for file in sorted(FOLDER.glob("*.json"))}
+    files = {file.stem: file for file in FOLDER.glob("*.json")}
+    return {name: parse_preset(name, _read(files[name])) for name in sorted(files)}
 
 
 def find(name: str) -> Preset:

@@ -68,7 +68,7 @@ def own_reference(call: CurlCall) -> str:
 
 
 def label(url: str) -> str:
-    """A name for the host: OPENAI of api.openai.com, MODEL of a number or of this machine."""
+    """A name for the host: ACME of api.acme.com, MODEL of a number or of this machine."""
     host = urlsplit(url).hostname or ""
     parts = host.split(".")
     labels = [part for part in (parts[:-1] or parts) if part not in _DULL_LABELS]
