@@ -64,14 +64,17 @@ def register(
     from app.api.schemas import registration
     from app.services.presets import expanded
 
-    _check_sources(source, curl, prompt, answer, key, flags["preset"])
+    _check_sources(source, curl, prompt, answer, flags["preset"])
     words = from_flags(flags)
     if curl is not None:
         from app.cli.from_curl import register_curl
 
         register_curl(curl, words, key=key, prompt=prompt, answer=answer, update=update, dry_run=dry_run)
         return
-    raw = registration(expanded(from_file(source) | words, key), upsert=update)
+    given = from_file(source) | words
+    if key is not None and "preset" not in given:
+        raise click.UsageError("--key goes with a preset or --from-curl; elsewhere name the key in --header.")
+    raw = registration(expanded(given, key), upsert=update)
     with opened() as rollcall:
         store(rollcall, raw, update=update, dry_run=dry_run)
 
@@ -90,10 +93,8 @@ def tell(done: Registered) -> None:
         click.echo(plain(f"Note: {note}"), err=True)
 
 
-def _check_sources(source: Any, curl: Any, prompt: Any, answer: Any, key: Any, preset: Any) -> None:
+def _check_sources(source: Any, curl: Any, prompt: Any, answer: Any, preset: Any) -> None:
     if curl is None and (prompt is not None or answer is not None):
         raise click.UsageError("--try and --answer go with --from-curl.")
     if curl is not None and (source is not None or preset is not None):
         raise click.UsageError("--from-curl stands alone: without --file and --preset.")
-    if key is not None and curl is None and preset is None and source is None:
-        raise click.UsageError("--key goes with --preset or --from-curl; elsewhere name the key in --header.")

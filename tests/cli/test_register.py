@@ -81,6 +81,21 @@ def test_what_the_api_refuses_is_refused_in_one_sentence(manage: Manage, raw: di
     assert names in refused(manage("register", "--file", "-", stdin=json.dumps(raw)))
 
 
+def test_a_preset_under_a_file_under_flags(manage: Manage) -> None:
+    file = json.dumps({"preset": "ollama", "weight": 2, "model_name": "from-file"})
+    flags = ["--model", "from-flags", "--key", "env:MY_KEY", "--url", "http://127.0.0.1:9"]
+    done(manage("register", "--file", "-", *flags, stdin=file, ROLLCALL_SECRET_ENV="MY_KEY"))
+    found = row(manage)
+    assert (found["model_name"], found["weight"], found["header"]) == ("from-flags", 2, {"Authorization": "***"})
+    assert found["req_url_template"] == "http://127.0.0.1:9/api/chat"
+
+
+def test_a_key_without_a_place(manage: Manage) -> None:
+    assert manage("register", "--file", "-", "--key", "env:K", stdin=json.dumps(registration())).exit_code == 2
+    assert "has no place for a key" in refused(manage("register", "--preset", "chatglm", "--key", "env:K"))
+    assert "did you mean ollama?" in refused(manage("register", "--preset", "olama"))
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"a": NaN}', "[" * 100_000])
 def test_a_file_that_is_no_json_object_is_one_sentence(manage: Manage, text: str) -> None:
     refused(manage("register", "--file", "-", stdin=text))
