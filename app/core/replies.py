@@ -33,7 +33,7 @@ def nothing_in(status: int) -> WorkerFault:
 def no_answer(path: Path, value: Any, raw: str, what: str = "answer") -> WorkerFault:
     """Shows the path, the part of it that matched, and how the reply begins."""
     matched = path.matched(value)
-    how_far = f"only {one_line(matched, _BEGINNING)!r} of it is there" if matched else "not even its first step"
+    how_far = f"only {one_line(matched, _BEGINNING)!r} of it is there" if matched else "nothing of it is there"
     if not path.text.strip():
         how_far = "the whole reply"
     told = f"The worker's reply has no {what} at {one_line(path.text, _BEGINNING)!r} ({how_far})"

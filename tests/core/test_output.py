@@ -105,7 +105,7 @@ def test_a_path_that_finds_nothing_shows_how_far_it_came_and_the_reply() -> None
     assert '{"data": [{"pic": "uuu' in message
     assert len(message) < 400
     assert "whole reply" in fault({**IMAGE, "response_extract": ""}, [])[1]
-    assert "not even its first step" in fault(IMAGE, {"other": 1})[1]
+    assert "nothing of it is there" in fault(IMAGE, {"other": 1})[1]
 
 
 BINARY = {**IMAGE, "response_extract": "", "output": {"as": "binary"}, "error": {"error": "*"}}
