@@ -203,9 +203,14 @@ def build_request(
 
 
 def probe_request(worker: Worker, secrets: Secrets, access_token: str | None = None) -> UpstreamRequest | None:
-    """The registered health check; None: none is registered, or it only connects. Raises what `secrets` raises."""
+    """The registered health check; None: none is registered, it only connects, or it needs a token and has none.
+
+    Raises what `secrets` raises.
+    """
     health = dialect_of(worker).health
     if health is None or health.req_url_template is None or health.tcp:
+        return None
+    if access_token is None and health.needs_token:
         return None
     values = {"MODEL_NAME": worker.upstream_model or worker.model_name, "ACCESS_TOKEN": access_token}
     url = ascii_url(health.req_url_template.render(values, secrets))

@@ -26,6 +26,11 @@ class HealthSpec:
     rise: int | None
     tcp: bool
 
+    @property
+    def needs_token(self) -> bool:
+        parts = (self.req_url_template, self.header)
+        return any(part is not None and "ACCESS_TOKEN" in part.placeholders for part in parts)
+
 
 def compile_health(block: Mapping[str, Any] | None, header: Template | None) -> HealthSpec | None:
     """`header`: that of the registration. Raises LanguageError."""

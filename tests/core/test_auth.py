@@ -53,6 +53,7 @@ def test_the_token_stands_where_it_is_named() -> None:
     probe = probe_request(worker_of(raw), secret, "t/1")
     assert probe is not None
     assert probe.headers == {"Authorization": "Bearer t/1"}
+    assert probe_request(worker_of(raw), secret) is None  # the origin is asked instead, without credentials
 
 
 @pytest.mark.parametrize(
