@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from app.core.answer import finish_word
+from app.core.answer import finish_word, frame_names
 from app.core.conversation import Event, JsonObject
 from app.core.frames import FrameReading, StreamWords
 
@@ -19,6 +19,7 @@ class ChunkReading(FrameReading):
         super().__init__(words)
         self._finishes: dict[int, str] = {}
         self._head: JsonObject = {}
+        self._lengths: dict[int, int] = {}
 
     def _take(self, value: Any, raw: str, event: str) -> Event | None:
         choices = value.get("choices") if isinstance(value, dict) else None
@@ -33,10 +34,23 @@ class ChunkReading(FrameReading):
         for position, choice in enumerate(choices):
             if isinstance(choice, dict):
                 index = index_of(choice, position)
+                if self.words.cumulative:
+                    self._keep_news(choice, index)
                 said = self._take_finish(choice, index) or said
                 if index == 0:
                     text = _text(choice)
+        if self.words.when is not None and not self.words.when.holds(value, frame_names(value, raw, event)):
+            return None
         return Event(text=text, chunk=value) if said else None
+
+    def _keep_news(self, choice: JsonObject, index: int) -> None:
+        """Of content that repeats what came before only what is new."""
+        delta = choice.get("delta")
+        content = delta.get("content") if isinstance(delta, dict) else None
+        if isinstance(delta, dict) and isinstance(content, str):
+            before = self._lengths.get(index, 0)
+            delta["content"] = content[before:]
+            self._lengths[index] = max(before, len(content))
 
     def _take_usage(self, chunk: dict[str, Any]) -> bool:
         usage = chunk.get("usage")

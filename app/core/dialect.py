@@ -12,12 +12,12 @@ from app.core.auth import AuthPlan, compile_auth
 from app.core.carrying import Carried
 from app.core.conversation import ChatRequest, Task, UpstreamRequest
 from app.core.echo import echoes_in
-from app.core.frames import OPENAI_DELTA
 from app.core.health_words import HealthSpec, compile_health
 from app.core.job import JobPlan, compile_job
 from app.core.job_reading import compile_job_reading
 from app.core.limits import CONCURRENCY, Limits, compile_limits
 from app.core.messages import MessagePlan, compile_messages
+from app.core.openai_shape import is_openai_shaped
 from app.core.outgoing import Call, compile_call, overlaid, rendered_headers
 from app.core.output import Output, compile_output
 from app.core.reading import Reader, compile_reader
@@ -27,8 +27,6 @@ from app.core.values import named_values
 from app.core.worker import Worker
 
 __all__ = ["Dialect", "HealthSpec", "build_request", "compile_dialect", "compile_words", "dialect_of", "probe_request"]
-
-_OPENAI_ANSWER = "choices[].message.content"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +121,7 @@ def compile_words(words: Mapping[str, Any], url: str) -> Dialect:
     task: Task = words.get("task") or "text"
     block, job_block, always = words.get("stream"), words.get("job"), bool(words.get("is_stream"))
     limits = compile_limits(words.get("limits"))
-    shaped = _is_openai_shaped(words, task)
+    shaped = is_openai_shaped(words, task)
     plain = compile_call(words, url, "", openai_shaped=shaped, limits=limits)
     streamed = plain if block is None or job_block else _streamed(words, url, block, limits, shaped)
     output = compile_output(words.get("output"), task)
@@ -167,26 +165,6 @@ def _job(words: Mapping[str, Any], output: Output, reader: Reader, plan: Message
 def _makes_one(limits: Limits) -> bool:
     bounds = limits.get("N")
     return bounds is not None and bounds.high is not None and bounds.high <= 1
-
-
-def _is_openai_shaped(words: Mapping[str, Any], task: Task) -> bool:
-    body, block, messages = words.get("body"), words.get("stream"), words.get("messages") or {}
-    output = words.get("output") or {}
-    if task != "text" or words.get("job") or words.get("body_type") not in (None, "json"):
-        return False
-    if output.get("regex") or output.get("strip_prompt") or messages.get("shape") not in (None, "list"):
-        return False
-    if not isinstance(body, dict) or body.get("messages") != "{MESSAGES}" or messages.get("item") is not None:
-        return False
-    if _first(words.get("response_extract")) != _OPENAI_ANSWER:
-        return False
-    if block is None:
-        return not words.get("is_stream")
-    return _first(block.get("delta_extract")) in ("", OPENAI_DELTA) and block.get("framing") != "text"
-
-
-def _first(path: str | None) -> str:
-    return (path or "").strip().replace("[0]", "[]")
 
 
 def build_request(

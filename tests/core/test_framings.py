@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from app.core.conversation import Event
 from app.core.fault import WorkerFault
 from tests.core.readings import message_of_fault
-from tests.core.registered import PLAIN, SSE, reader
+from tests.core.registered import OPENAI, PLAIN, SSE, reader, sse
 
 TEXTS = ["a", "é🙂", 'q"[{\\', "\n\r", " ", "\x00x", "}]", "漢"]
 
@@ -173,3 +173,19 @@ def test_a_stream_without_an_answer_is_given_up(framing: str, piece: bytes) -> N
 @given(st.sampled_from(["sse", "ndjson", "null", "json-array", "text"]), st.lists(st.binary(max_size=12), max_size=20))
 def test_no_bytes_do_worse_than_a_fault(framing: str, pieces: list[bytes]) -> None:
     assert message_of_fault(partial(read, streaming(framing), *pieces)).isprintable()
+
+
+def test_cumulative_chunks_of_an_openai_shaped_worker() -> None:
+    raw = {**OPENAI, "stream": {"mode": "cumulative", "done": "[DONE]", "when": {"skip": None}}}
+    deltas: list[Any] = [
+        {"role": "assistant", "content": ""},
+        {"content": "he"},
+        {"content": "hello"},
+        {"content": "he"},
+    ]
+    frames = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    frames.append({"skip": 1, "choices": [{"index": 0, "delta": {"content": "hello you"}, "finish_reason": "stop"}]})
+    events = list(reader(raw, stream=True).events(sse(*frames, "[DONE]"), SSE))
+    assert "".join(event.text for event in events) == "hello"
+    assert [event.chunk["choices"][0]["delta"]["content"] for event in events if event.chunk] == ["", "he", "llo", ""]
+    assert events[-1].finish == "stop"
