@@ -24,7 +24,7 @@ _host = _settings.host.strip("[]")
 _OPEN_FILES = 65_536
 _SHARED_MEMORY = "/dev/shm"
 
-wsgi_app = "app:create_app()"
+wsgi_app = "app:create_app(migrations=False)"
 preload_app = False
 bind = f"[{_host}]:{_settings.port}" if ":" in _host else f"{_host}:{_settings.port}"
 workers = _settings.processes or min(len(os.sched_getaffinity(0)), 4)
