@@ -16,6 +16,7 @@ from sqlalchemy import create_engine, make_url
 from app.extensions import bind_migrations, db
 from app.storage.database import Database, engine_options, normalise_url
 
+ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "rollcall_template"
 
 
