@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 
 from urllib3 import BaseHTTPResponse, Retry, Timeout
 
 from app.core.conversation import UpstreamRequest
+from app.core.version import VERSION
 from app.settings import Settings
 from app.upstream.failure import SendFailure, reply_failure
 from app.upstream.pools import Pools
@@ -17,14 +17,8 @@ from app.upstream.reply import UpstreamReply, UpstreamStream
 __all__ = ["Client", "SendFailure", "UpstreamReply", "UpstreamStream"]
 
 NEVER = Retry(False, redirect=False)
+USER_AGENT = f"rollcall/{VERSION}"
 TOO_LONG = "no answer within the time allowed"
-
-
-def user_agent() -> str:
-    try:
-        return f"rollcall/{version('rollcall')}"
-    except PackageNotFoundError:
-        return "rollcall"
 
 
 class Client:
@@ -35,7 +29,7 @@ class Client:
         self._pools = Pools(settings.idle_connection_s)
         self._connect_s = settings.connect_timeout_s
         self._cap = settings.max_reply_bytes
-        self._defaults = {"user-agent": user_agent(), "accept-encoding": "identity"}
+        self._defaults = {"user-agent": USER_AGENT, "accept-encoding": "identity"}
 
     def send(self, request: UpstreamRequest, *, deadline: float) -> UpstreamReply:
         """The whole reply, whatever its status. Raises SendFailure."""
