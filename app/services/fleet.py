@@ -86,12 +86,18 @@ class Fleet:
             self._watcher = None
 
     def _ask_again(self) -> bool:
-        """Look once more, at most each 100 ms and never while the database is known to be away."""
+        """Wait for a look at what was committed before this call: at most one each 100 ms, shared by all who ask.
+
+        False: there was none, because the database is known to be away or takes too long.
+        """
         wanted = self._begun + 1
-        if self._away or not self._loading.acquire(timeout=WAIT_FOR_LOAD_S):
+        if self._away:
+            return False
+        time.sleep(max(0.0, self._asked_at + ASK_AGAIN_S - time.monotonic()))
+        if not self._loading.acquire(timeout=WAIT_FOR_LOAD_S):
             return False
         try:
-            if time.monotonic() - self._asked_at >= ASK_AGAIN_S:
+            if self._finished < wanted:
                 self._asked_at = time.monotonic()
                 self._load_unless(wanted)
         except StorageUnavailable as error:
