@@ -10,7 +10,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from app.core.conversation import UpstreamRequest
-from app.upstream.client import NEVER, user_agent
+from app.upstream.client import NEVER, USER_AGENT
 from app.upstream.failure import reply_failure
 from app.upstream.pools import OriginPool, Pools
 from app.upstream.reply import UpstreamStream
@@ -40,7 +40,7 @@ class ProbeSession:
         session.trust_env = False
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         session.headers.clear()
-        session.headers.update({"User-Agent": user_agent(), "Accept-Encoding": "identity", "Connection": "close"})
+        session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Connection": "close"})
         for scheme in ("http://", "https://"):
             session.mount(scheme, _OurPools(Pools(0)))
 
