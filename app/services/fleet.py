@@ -59,7 +59,7 @@ class Fleet:
     def pool(self, model_name: str) -> Pool | None:
         """The workers of one model. Only a name that nobody knows may cost a look at the database."""
         pool = self.snapshot().pools.get(model_name)
-        if pool is None and self._ask_again():
+        if pool is None and self._ask_for(model_name):
             pool = self.snapshot().pools.get(model_name)
         return pool
 
@@ -85,7 +85,7 @@ class Fleet:
             self._watcher.join(STOP_WAIT_S)
             self._watcher = None
 
-    def _ask_again(self) -> bool:
+    def _ask_for(self, model_name: str) -> bool:
         """Wait for a look at what was committed before this call: at most one each 100 ms, shared by all who ask.
 
         False: there was none, because the database is known to be away or takes too long.
@@ -97,7 +97,7 @@ class Fleet:
         if not self._loading.acquire(timeout=WAIT_FOR_LOAD_S):
             return False
         try:
-            if self._finished < wanted:
+            if self._finished < wanted and model_name not in self.snapshot().pools:
                 self._asked_at = time.monotonic()
                 self._load_unless(wanted)
         except StorageUnavailable as error:
