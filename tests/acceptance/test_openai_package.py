@@ -2,67 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
+import asyncio
 from typing import Any
 
 import openai
 import pytest
 
-from tests.fakes import (
-    Behaviour,
-    FakeUpstream,
-    Request,
-    json_answer,
-    openai_answer,
-    openai_chunk,
-    openai_stream,
-    sse,
-)
-from tests.served.toys import Toy, openai_worker, question
-from tests.serving import Server, serving
+from tests.acceptance.asking import HI, STREAM, TOOLS, posts
+from tests.fakes import FakeUpstream, json_answer, openai_answer, openai_chunk, openai_stream, sse
+from tests.served.toys import openai_worker
+from tests.serving import Server
 
-HI: Any = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hello"}]
-TOOLS: Any = [{"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}]
 CALL = {"id": "call-1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
-STREAM = {"framing": "sse", "done": "[DONE]", "body": {"stream": True}}
-
-
-@pytest.fixture(scope="module")
-def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("var")
-    shutil.copyfile(sqlite_template, folder / "rollcall.db")
-    with serving(f"sqlite:///{folder / 'rollcall.db'}", folder) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def api(server: Server) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", _strict_response_validation=True) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def toy(server: Server) -> Iterator[str]:
-    """The name of a model that one sample worker serves."""
-    with Toy("toy") as running:
-        server.register(**openai_worker("toy", running.url, stream=STREAM, owner="acceptance"))
-        yield "toy"
-
-
-@pytest.fixture
-def worker(server: Server) -> Iterator[FakeUpstream]:
-    """An OpenAI-shaped worker of the model "scripted"."""
-    with FakeUpstream(openai_answer()) as upstream:
-        worker_id = server.register(**openai_worker("scripted", upstream.url, stream=STREAM))
-        yield upstream
-        server.ask("DELETE", f"/api/server/workers/{worker_id}")
-
-
-def posts(worker: FakeUpstream) -> list[Request]:
-    """What it was asked, without the probes."""
-    return [request for request in worker.requests if request.method == "POST"]
 
 
 def test_a_whole_answer_of_a_sample_worker(api: openai.OpenAI, toy: str) -> None:
@@ -97,16 +48,12 @@ def test_the_stream_helper(api: openai.OpenAI, toy: str) -> None:
 
 
 async def _ask_at_once(url: str, model: str, times: int) -> list[Any]:
-    import asyncio
-
     async with openai.AsyncOpenAI(base_url=url, api_key="none", _strict_response_validation=True) as client:
         asked = (client.chat.completions.create(model=model, messages=HI) for _ in range(times))
         return await asyncio.gather(*asked)
 
 
 def test_the_asynchronous_client(server: Server, toy: str) -> None:
-    import asyncio
-
     replies = asyncio.run(_ask_at_once(f"{server.url}/api/v1", toy, 20))
     assert all(reply.choices[0].message.content for reply in replies)
 
@@ -184,73 +131,3 @@ def test_streamed_tool_calls(api: openai.OpenAI, worker: FakeUpstream) -> None:
     assert choice.finish_reason == "tool_calls"
     assert choice.message.tool_calls is not None
     assert choice.message.tool_calls[0].function.arguments == '{"a": 1}'
-
-
-ERRORS: list[tuple[Behaviour, type[openai.APIStatusError], int, str, int]] = [
-    (
-        json_answer({"error": {"message": "too long", "code": "context"}}, 400),
-        openai.BadRequestError,
-        400,
-        "too long",
-        1,
-    ),
-    (json_answer({"detail": "no such adapter"}, 404), openai.NotFoundError, 404, "no such adapter", 1),
-    (json_answer({"error": "too large"}, 413), openai.APIStatusError, 413, "too large", 1),
-    (json_answer({"detail": "n is bad"}, 422), openai.UnprocessableEntityError, 422, "n is bad", 1),
-    (json_answer({"error": "bad key"}, 401), openai.InternalServerError, 502, "refused the credentials", 1),
-    (json_answer({"error": "boom"}, 500), openai.InternalServerError, 502, "boom", 1),
-    (json_answer({"error": {"message": "oom"}}), openai.InternalServerError, 502, "oom", 1),
-    (json_answer({"error": "slow down"}, 429, {"Retry-After": "0"}), openai.RateLimitError, 429, "slow down", 3),
-    (json_answer({"error": "busy"}, 503, {"Retry-After": "0"}), openai.InternalServerError, 503, "busy", 3),
-]
-
-
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(("behaviour", "kind", "status", "said", "calls"), ERRORS, ids=[row[3] for row in ERRORS])
-def test_failures_of_workers_are_the_right_exceptions_and_not_multiplied(
-    api: openai.OpenAI,
-    worker: FakeUpstream,
-    behaviour: Behaviour,
-    kind: type[openai.APIStatusError],
-    status: int,
-    said: str,
-    calls: int,
-    stream: bool,
-) -> None:
-    worker.answer_with(behaviour)
-    with pytest.raises(kind, match=said) as caught:
-        api.chat.completions.create(model="scripted", messages=HI, stream=stream)
-    assert caught.value.status_code == status
-    assert caught.value.request_id
-    assert len(posts(worker)) == calls
-
-
-def test_the_routers_own_refusals(server: Server, api: openai.OpenAI, toy: str) -> None:
-    with pytest.raises(openai.NotFoundError) as unknown:
-        api.chat.completions.create(model="toyy", messages=HI)
-    assert (unknown.value.code, unknown.value.param) == ("model_not_found", "model")
-    assert "toy" in unknown.value.message
-    with pytest.raises(openai.BadRequestError) as invalid:
-        api.chat.completions.create(model=toy, messages=HI, temperature=3)
-    assert invalid.value.param == "temperature"
-    with FakeUpstream(json_answer({"answer": "hi"})) as upstream:
-        body = {"input": "{USER_PROMPT}"}
-        server.register(model_name="text", req_url_template=upstream.url, body=body, response_extract="answer")
-        with pytest.raises(openai.BadRequestError) as unsupported:
-            api.chat.completions.create(model="text", messages=HI, tools=TOOLS)
-        assert (unsupported.value.param, unsupported.value.code) == ("tools", "unsupported_by_model")
-        server.ask("POST", "/api/server/offline", {"model_name": "text", "req_url_template": upstream.url})
-        server.ask_each("POST", "/v1/chat/completions", question("text"), until=lambda answer: answer.status == 503)
-        with pytest.raises(openai.InternalServerError) as nobody:
-            api.with_options(max_retries=0).chat.completions.create(model="text", messages=HI)
-    assert nobody.value.status_code == 503
-    assert int(nobody.value.response.headers["retry-after"]) >= 1
-
-
-def test_a_stream_that_breaks_is_an_exception_and_is_not_asked_again(api: openai.OpenAI, worker: FakeUpstream) -> None:
-    worker.answer_with(sse(openai_chunk("hel"), cut="close"))
-    stream = api.chat.completions.create(model="scripted", messages=HI, stream=True)
-    assert [next(stream).choices[0].delta.content] == ["hel"]
-    with pytest.raises(openai.APIError, match="ended in the middle"):
-        next(stream)
-    assert len(posts(worker)) == 1
