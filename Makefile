@@ -19,7 +19,7 @@ run: .venv/.run
 	@$(if $(PORT),ROLLCALL_PORT=$(PORT)) exec $(BIN)/python manage.py serve --migrate
 
 test: .venv/.dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadscope
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
