@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from urllib3 import BaseHTTPResponse, Retry, Timeout
+from urllib3 import Retry
 
 from app.core.conversation import UpstreamRequest
 from app.core.version import VERSION
@@ -13,6 +13,7 @@ from app.settings import Settings
 from app.upstream.failure import SendFailure, reply_failure
 from app.upstream.pools import Pools
 from app.upstream.reply import UpstreamReply, UpstreamStream
+from app.upstream.response import Response
 
 __all__ = ["Client", "SendFailure", "UpstreamReply", "UpstreamStream"]
 
@@ -43,18 +44,15 @@ class Client:
         if remaining <= 0:
             raise SendFailure("timeout", "no time was left to ask it", sent=False)
         wait_s = min(remaining, idle_s)
+        connection = pool.take()
         try:
-            response: BaseHTTPResponse = pool.urlopen(
+            head = connection.exchange(
                 request.method,
                 target,
                 request.body,
                 self._headers(request.headers),
-                NEVER,
-                redirect=False,
-                assert_same_host=False,
-                timeout=Timeout(connect=min(self._connect_s, remaining), read=wait_s),
-                preload_content=False,
-                decode_content=False,
+                connect_s=min(self._connect_s, remaining),
+                wait_s=wait_s,
             )
         except SendFailure:
             raise
@@ -65,6 +63,7 @@ class Client:
             raise SendFailure("protocol", message, sent=False) from error
         except Exception as error:
             raise reply_failure(error, TOO_LONG if wait_s == remaining else f"silent for {idle_s:g} s") from error
+        response = Response(head, connection, pool.give_back)
         return UpstreamStream(response, deadline, idle_s, self._cap)
 
     def _headers(self, named: Mapping[str, str]) -> dict[str, str]:
