@@ -13,6 +13,8 @@ import resource
 import sys
 from typing import Any
 
+from gunicorn.glogging import Logger
+
 from app.settings import SettingsError, load_settings
 
 try:
@@ -44,6 +46,14 @@ control_socket_disable = True
 # The heartbeat file must not wait for a disk.
 worker_tmp_dir = _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else None
 
+
+class ErrorsOnly(Logger):  # type: ignore[misc]
+    """Because of `logconfig_dict` gunicorn would gather every request's line for an access log that nobody reads."""
+
+    access_log_enabled = False
+
+
+logger_class = ErrorsOnly
 accesslog = None
 errorlog = "-"
 loglevel = _settings.log_level
