@@ -6,13 +6,13 @@ import io
 import socket
 import time
 from collections.abc import Mapping
-from http.client import HTTPConnection as StdlibConnection
 from http.client import HTTPResponse
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from app.upstream.failure import SendFailure, connect_failure
+from app.upstream.head import HeadResponse, request_head
 
 
 class Reads(io.RawIOBase):
@@ -53,7 +53,6 @@ class Connection(HTTPConnection):
     reads: Reads | None = None
     born = 0.0
     idle_since = 0.0
-    _held: list[bytes] | None = None
 
     def connect(self) -> None:
         """Raises SendFailure, which urllib3 lets through: so what was never sent cannot be taken for sent."""
@@ -73,44 +72,42 @@ class Connection(HTTPConnection):
         *,
         connect_s: float,
         wait_s: float,
-    ) -> HTTPResponse:
+    ) -> HeadResponse:
         """Send a request and wait for the head of its reply: what urllib3's pools do, on a shorter way.
 
-        Closes where it fails. Raises SendFailure before anything was sent, else what http.client raises.
+        Closes where it fails. Raises SendFailure, ValueError for a header that cannot be sent, and what http.client
+        and sockets raise for the reply.
         """
+        head = request_head(method, target, self._authority, headers, body)
         try:
             self.timeout = connect_s
             if self.sock is None:
                 self.connect()
-            self._send_whole(method, target, body, headers)
-            self.timeout = wait_s
-            return StdlibConnection.getresponse(self)
+            self._send_whole(head + body if body else head)
+            self.reads = Reads(self.sock, wait_s)
+            reply = HeadResponse(self.reads, method=method)  # type: ignore[arg-type]
+            reply.begin()
+            if reply.will_close:
+                super().close()
+            return reply
         except BaseException:
             self.close()
             raise
 
-    def _send_whole(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> None:
+    @property
+    def _authority(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == self.default_port else f"{host}:{self.port}"
+
+    def _send_whole(self, message: bytes) -> None:
+        """Head and body in one piece: half the system calls, and one packet where they fit."""
         try:
-            self.request(method, target, body, headers)
+            self.sock.settimeout(self.timeout)
+            self.sock.sendall(message)
         except TimeoutError as error:
             raise SendFailure("timeout", "it did not take the whole request in time", sent=True) from error
         except (BrokenPipeError, ConnectionResetError):
             pass  # it stopped listening, perhaps because it answered already
-
-    def request(self, *args: Any, **options: Any) -> None:
-        """Head and body leave in one piece: half the system calls, and one packet where they fit."""
-        self._held = []
-        try:
-            super().request(*args, **options)
-        finally:
-            held, self._held = self._held, None
-        super().send(b"".join(held))
-
-    def send(self, data: Any) -> None:
-        if self._held is None:
-            super().send(data)
-        else:
-            self._held.append(data)
 
     @property
     def is_quiet(self) -> bool:

@@ -21,7 +21,7 @@ TAIL_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class UpstreamReply:
-    """A whole reply; looking up a header does not mind its case."""
+    """A whole reply; its headers are looked up by lower-case name."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)

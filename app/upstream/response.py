@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from http.client import HTTPResponse, IncompleteRead
-from typing import cast
+from http.client import IncompleteRead
 
 from urllib3 import HTTPResponse as DecodingResponse
 
 from app.upstream.connection import Connection
+from app.upstream.head import HeadResponse
 
 
 class Response:
@@ -17,15 +17,15 @@ class Response:
     The head is there. Reading raises what http.client and, for a compressed body, what urllib3 raises.
     """
 
-    def __init__(self, raw: HTTPResponse, connection: Connection, give_back: Callable[[Connection], None]) -> None:
+    def __init__(self, raw: HeadResponse, connection: Connection, give_back: Callable[[Connection], None]) -> None:
         self.status = raw.status
-        self.headers = cast(Mapping[str, str], raw.headers)
+        self.headers: Mapping[str, str] = raw.headers
         self.connection: Connection | None = connection
         self._raw = raw
         self._give_back = give_back
         self._decoding: DecodingResponse | None = None
         if "content-encoding" in raw.headers:
-            self._decoding = DecodingResponse(raw, dict(raw.headers.items()), raw.status, preload_content=False)
+            self._decoding = DecodingResponse(raw, raw.headers, raw.status, preload_content=False)
         if raw.length == 0:
             self._complete()
 
