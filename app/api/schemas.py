@@ -27,6 +27,7 @@ from app.api.fields import (
 )
 from app.core.chat_fields import MODEL_NAME_LENGTH
 from app.core.registration import LATER_WORDS, MAX_NAME, MAX_WEIGHT
+from app.core.urls import MAX_URL
 
 _METHOD = validate.OneOf(["POST", "GET"])
 _WEIGHT = validate.Range(0, MAX_WEIGHT)
@@ -34,6 +35,9 @@ _ADMIN = validate.OneOf(["enabled", "draining", "offline"])
 _STATUS = validate.OneOf(["available", "down", "unknown", "draining", "offline"])
 _POSITIVE = validate.Range(0, min_inclusive=False)
 _AT_LEAST_ONE = validate.Range(1)
+_MODEL_NAME = validate.Length(1, MODEL_NAME_LENGTH, error=f"must have 1 to {MODEL_NAME_LENGTH} characters")
+_SHORT = validate.Length(0, MAX_NAME, error=f"must have at most {MAX_NAME} characters")
+_URL = validate.Length(0, MAX_URL, error=f"must have at most {MAX_URL} characters")
 
 _BODY = "Request body. Strings may hold placeholders like {USER_PROMPT}, {MESSAGES} or {MODEL_NAME}."
 _HEADER = "Headers sent to the endpoint; ${env:NAME} reads an allowed environment variable. Values are never shown."
@@ -97,7 +101,7 @@ class RegistrationWords(Closed):
 
     model_name = Text(
         required=True,
-        validate=validate.Length(1, MODEL_NAME_LENGTH, error=f"must have 1 to {MODEL_NAME_LENGTH} characters"),
+        validate=_MODEL_NAME,
         **_about("Callers ask for this name; several registrations of one name share its traffic.", example="proxyllm"),
     )
     req_url_template = Text(
@@ -115,10 +119,7 @@ class RegistrationWords(Closed):
         **_about("Path of the answer's text; empty: the whole body.", example="data.items[].attributes.answer")
     )
     weight = Whole(validate=_WEIGHT, **_about("Share of the traffic, 1 by default; 0 is a standby."))
-    instance = Text(
-        validate=validate.Length(0, MAX_NAME, error=f"must have at most {MAX_NAME} characters"),
-        **_about("Tells apart several registrations of one model at one URL."),
-    )
+    instance = Text(validate=_SHORT, **_about("Tells apart several registrations of one model at one URL."))
     upstream_model = Text(**_about("The endpoint's own name of the model: what {MODEL_NAME} gives."))
     messages = Block(MessagesWords)
     stream = Block(StreamWords)
@@ -153,9 +154,9 @@ class OfflineWords(Closed):
     """Either `id`, or `model_name` and `req_url_template`."""
 
     id = Whole(attribute="worker_id", validate=_AT_LEAST_ONE)
-    model_name = Text()
-    req_url_template = Text(attribute="url")
-    instance = Text(**_about("Left out: all instances at that URL."))
+    model_name = Text(validate=_MODEL_NAME)
+    req_url_template = Text(attribute="url", validate=_URL)
+    instance = Text(validate=_SHORT, **_about("Left out: all instances at that URL."))
     drain = Flag(load_default=False, **_about("true: finish open requests, take no new ones."))
 
 
@@ -165,8 +166,8 @@ class ChangeWords(Closed):
 
 
 class WorkersQuery(Closed):
-    model_name = Text()
-    owner = Text()
+    model_name = Text(validate=_MODEL_NAME)
+    owner = Text(validate=_SHORT)
     status = Text(validate=_STATUS)
     limit = Whole(text=True, validate=validate.Range(1, 1000), **_about("Rows per page; all rows without it."))
     cursor = Whole(
@@ -175,7 +176,7 @@ class WorkersQuery(Closed):
 
 
 class RouteQuery(Closed):
-    model_name = Text(required=True)
+    model_name = Text(required=True, validate=_MODEL_NAME)
 
 
 def registration(raw: Any, *, upsert: bool = False) -> Mapping[str, Any]:
