@@ -7,6 +7,7 @@ library first and load the application themselves, and what was imported before 
 from __future__ import annotations
 
 import contextlib
+import gc
 import math
 import os
 import resource
@@ -81,6 +82,9 @@ def post_worker_init(worker: Any) -> None:
     from app import start
 
     start(worker.wsgi)
+    # What is loaded by now stays as long as the process: no collection shall stop the world to look at it again.
+    gc.collect()
+    gc.freeze()
 
 
 def worker_exit(server: Any, worker: Any) -> None:
