@@ -13,7 +13,7 @@ from app.core.errors import NotReady, StorageUnavailable
 from app.core.selection import Pool
 from app.core.worker import Worker
 from app.storage import revision, workers
-from app.storage.database import Database
+from app.storage.database import Database, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -146,18 +146,21 @@ class Fleet:
             number = revision.current(tx)
             if old is not None and number == old.revision:
                 return
-            merged: dict[int, Worker] | None = None
-            changed: list[Worker] = []
-            if old is not None and number > old.revision:
-                changed = workers.changed_since(tx, old.revision)
-                merged = {**old.workers, **{worker.id: worker for worker in changed}}
-                if len(merged) != workers.count(tx):
-                    merged = None
-            everyone = workers.find_all(tx) if merged is None else []
-        if old is None or merged is None:
-            self._snapshot = build(number, everyone)
-        else:
-            self._snapshot = rebuild(old, number, merged, changed)
+            news = _news(tx, old) if old is not None and number > old.revision else None
+            everyone = workers.find_all(tx) if news is None else []
+        self._snapshot = build(number, everyone) if old is None or news is None else rebuild(old, number, *news)
+
+
+def _news(tx: Transaction, old: Snapshot) -> tuple[dict[int, Worker], set[int]] | None:
+    """All workers, and the ids of those that changed or went. None: the rows are not those that `old` was made of."""
+    changed = {worker.id: worker for worker in workers.changed_since(tx, old.revision)}
+    merged = {**old.workers, **changed}
+    if len(merged) == workers.count(tx):
+        return merged, set(changed)
+    kept = workers.ids(tx)
+    gone = merged.keys() - kept
+    merged = {worker_id: worker for worker_id, worker in merged.items() if worker_id in kept}
+    return (merged, changed.keys() | gone) if len(merged) == len(kept) else None
 
 
 def build(number: int, everyone: Iterable[Worker]) -> Snapshot:
@@ -169,14 +172,18 @@ def build(number: int, everyone: Iterable[Worker]) -> Snapshot:
     return Snapshot(number, MappingProxyType(pools), MappingProxyType(by_id), len(by_id))
 
 
-def rebuild(old: Snapshot, number: int, merged: dict[int, Worker], changed: Iterable[Worker]) -> Snapshot:
-    """Only the pools that hold a changed worker are built anew."""
-    touched: dict[str, set[int]] = {}
-    for worker in changed:
-        touched.setdefault(worker.model_name, set()).add(worker.id)
+def rebuild(old: Snapshot, number: int, merged: dict[int, Worker], touched: Iterable[int]) -> Snapshot:
+    """Only the pools of the workers that were touched are built anew."""
+    ids_of: dict[str, set[int]] = {}
+    for worker_id in touched:
+        if worker := merged.get(worker_id) or old.workers.get(worker_id):
+            ids_of.setdefault(worker.model_name, set()).add(worker_id)
     pools = dict(old.pools)
-    for name, ids in touched.items():
+    for name, ids in ids_of.items():
         if name in pools:
             ids.update(worker.id for worker in pools[name].workers)
-        pools[name] = Pool(name, [merged[worker_id] for worker_id in sorted(ids)])
+        if members := [merged[worker_id] for worker_id in sorted(ids) if worker_id in merged]:
+            pools[name] = Pool(name, members)
+        else:
+            del pools[name]
     return Snapshot(number, MappingProxyType(pools), MappingProxyType(merged), len(merged))

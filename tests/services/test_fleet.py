@@ -135,6 +135,23 @@ def test_a_change_is_loaded_alone(observed: Observed, monkeypatch: pytest.Monkey
     assert fleet.snapshot().workers[worker.id].weight == 7
 
 
+def test_a_removal_is_loaded_alone(observed: Observed, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, gone, last = add(observed, "m", "http://1/"), add(observed, "m", "http://2/"), add(observed, "n")
+    fleet = fleet_of(observed)
+    fleet.refresh()
+    for worker in (gone, last):
+        change(observed, lambda tx, now, id=worker.id: workers.delete(tx, id))
+    newcomer = add(observed, "o")
+    monkeypatch.setattr(workers, "find_all", lambda tx: pytest.fail("everything was loaded"))
+    fleet.refresh()
+    snapshot = fleet.snapshot()
+    assert set(snapshot.workers) == {kept.id, newcomer.id}
+    assert {name: [w.id for w in pool.workers] for name, pool in snapshot.pools.items()} == {
+        "m": [kept.id],
+        "o": [newcomer.id],
+    }
+
+
 def test_nothing_is_swapped_when_nothing_changed(sqlite: Observed) -> None:
     add(sqlite)
     fleet = fleet_of(sqlite)
