@@ -43,7 +43,6 @@ class Client:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise SendFailure("timeout", "no time was left to ask it", sent=False)
-        wait_s = min(remaining, idle_s)
         connection = pool.take()
         try:
             head = connection.exchange(
@@ -52,7 +51,8 @@ class Client:
                 request.body,
                 self._headers(request.headers),
                 connect_s=min(self._connect_s, remaining),
-                wait_s=wait_s,
+                until=deadline,
+                idle_s=idle_s,
             )
         except SendFailure:
             raise
@@ -62,7 +62,7 @@ class Client:
             )
             raise SendFailure("protocol", message, sent=False) from error
         except Exception as error:
-            raise reply_failure(error, TOO_LONG if wait_s == remaining else f"silent for {idle_s:g} s") from error
+            raise reply_failure(error, TOO_LONG if remaining <= idle_s else f"silent for {idle_s:g} s") from error
         response = Response(head, connection, pool.give_back)
         return UpstreamStream(response, deadline, idle_s, self._cap)
 

@@ -21,9 +21,9 @@ class Reads(io.RawIOBase):
     It stands below the parser, so that headers and chunk sizes which drip in byte by byte cannot outlast it either.
     """
 
-    def __init__(self, wire: socket.socket, seconds: float) -> None:
-        self.until = time.monotonic() + seconds
-        self.idle_s = seconds
+    def __init__(self, wire: socket.socket, until: float, idle_s: float) -> None:
+        self.until = until
+        self.idle_s = idle_s
         self._wire = wire
         self._raw = wire.makefile("rb", buffering=0)
 
@@ -71,20 +71,21 @@ class Connection(HTTPConnection):
         headers: Mapping[str, str],
         *,
         connect_s: float,
-        wait_s: float,
+        until: float,
+        idle_s: float,
     ) -> HeadResponse:
         """Send a request and wait for the head of its reply: what urllib3's pools do, on a shorter way.
 
         Closes where it fails. Raises SendFailure, ValueError for a header that cannot be sent, and what http.client
         and sockets raise for the reply.
         """
-        head = request_head(method, target, self._authority, headers, body)
         try:
+            head = request_head(method, target, self._authority, headers, body)
             self.timeout = connect_s
             if self.sock is None:
                 self.connect()
-            self._send_whole(head + body if body else head)
-            self.reads = Reads(self.sock, wait_s)
+            self._send_whole(head + body if body else head, min(until - time.monotonic(), idle_s))
+            self.reads = Reads(self.sock, until, idle_s)
             reply = HeadResponse(self.reads, method=method)  # type: ignore[arg-type]
             reply.begin()
             if reply.will_close:
@@ -99,10 +100,10 @@ class Connection(HTTPConnection):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == self.default_port else f"{host}:{self.port}"
 
-    def _send_whole(self, message: bytes) -> None:
+    def _send_whole(self, message: bytes, wait_s: float) -> None:
         """Head and body in one piece: half the system calls, and one packet where they fit."""
         try:
-            self.sock.settimeout(self.timeout)
+            self.sock.settimeout(max(wait_s, 0.001))
             self.sock.sendall(message)
         except TimeoutError as error:
             raise SendFailure("timeout", "it did not take the whole request in time", sent=True) from error
@@ -126,7 +127,8 @@ class Connection(HTTPConnection):
 
     def response_class(self, sock: Any, **options: Any) -> HTTPResponse:  # type: ignore[override]
         """Called by http.client once the request is sent; `timeout` then is the time for the reply."""
-        self.reads = Reads(sock, float(self.timeout or 0))
+        wait_s = float(self.timeout or 0)
+        self.reads = Reads(sock, time.monotonic() + wait_s, wait_s)
         return HTTPResponse(self.reads, **options)  # type: ignore[arg-type]
 
 

@@ -42,7 +42,7 @@ class HeadResponse(HTTPResponse):
 
     def _begin(self) -> None:
         version, status, reason = self._read_status()
-        while status == 100:
+        while status < 200 and status != 101:  # news on the way: 100, 102, 103
             read_headers(self.fp)
             version, status, reason = self._read_status()
         if not version.startswith("HTTP/1.") and version != "HTTP/0.9":
