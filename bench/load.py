@@ -22,12 +22,11 @@ OPENING_S = 0.5
 
 @dataclass
 class Result:
-    """Times in seconds. `first` is until the first token, of streams; of plain calls it is the whole call."""
+    """`first`: seconds until the first token of a stream, or until the whole of a plain call."""
 
     answered: int = 0
     failed: int = 0
     first: list[float] = field(default_factory=list)
-    total: list[float] = field(default_factory=list)
 
     def percentile(self, values: list[float], share: float) -> float:
         ordered = sorted(values)
@@ -69,7 +68,7 @@ class Asking(asyncio.Protocol):
             self._wanted = head + 4 + int(length)
         if self._wanted and len(self._seen) >= self._wanted:
             now = time.perf_counter()
-            self._result.total.append(now - self._begun)
+            self._result.first.append(now - self._begun)
             good = self._seen.startswith(b"HTTP/1.1 200")
             self._result.answered += good
             self._result.failed += not good
@@ -119,7 +118,6 @@ class Once(asyncio.Protocol):
         if whole and self._first is not None:
             self._result.answered += 1
             self._result.first.append(self._first)
-            self._result.total.append(time.perf_counter() - self._begun)
         else:
             self._result.failed += 1
         self.over.set_result(None)
