@@ -76,6 +76,13 @@ def test_a_connection_is_used_again(client: Client, post: Post, soon: float) -> 
         assert (len(worker.requests), worker.connections) == (4, 1)
 
 
+def test_a_connection_that_is_said_to_close_is_not_used_again(client: Client, post: Post, soon: float) -> None:
+    with FakeUpstream(json_answer(1, headers={"Connection": "close"})) as worker:
+        for _ in range(2):
+            client.send(post(worker.url), deadline=soon)
+        assert worker.connections == 2
+
+
 def test_an_idle_connection_is_not_used_again(post: Post, soon: float) -> None:
     client = Client(Settings(idle_connection_s=1e-9))
     with FakeUpstream(json_answer(1)) as worker:

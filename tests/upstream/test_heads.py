@@ -35,6 +35,7 @@ ODD_HEADS = [
     (b"HTTP/1.1 200 OK\r\nX-Long: a\r\n  b\r\nContent-Length: 2\r\n\r\nok", b"ok"),
     (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nok", b"ok"),
     (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", b"abc"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 7\r\n\r\nok", b"ok"),
     (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", b""),
 ]
 

@@ -109,9 +109,11 @@ def test_close_from_another_thread_ends_a_read(
         thread = threading.Thread(target=read, name="the reader")
         thread.start()
         assert reading.wait(10)
-        stream.close()
-        assert ended.wait(10)
+        closer = threading.Thread(target=stream.close)
+        closer.start()
+        assert ended.wait(10), "the reader woke up long before its silence was over"
         thread.join()
+        closer.join()
 
 
 def test_silence_is_a_timeout(client: Client, post: Post, soon: float) -> None:
