@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.core.dialect import Dialect, compile_words
@@ -56,8 +56,8 @@ class Registration:
     """
 
     model_name: str
-    url: str
-    spec: str
+    url: str = field(repr=False)
+    spec: str = field(repr=False)
     instance: str = ""
     owner: str = ""
     worker_type: str = "REMOTE"

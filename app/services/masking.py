@@ -9,7 +9,7 @@ from typing import Any
 MASK = "***"
 
 _SECRET_NAME = re.compile(
-    r"(?:^|[^a-z])(?:api_?key|key|token|secret|passwd|password|pwd|sig|signature|credentials?|auth|authorization)$"
+    r"(?:^|[^a-z])(?:api_?key|key|token|secret|passwd|password|pwd|sig|signature|credentials?|auth|authorization|cookie)$"
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _REFERENCE = re.compile(r"\$\{(?:env|secret):[^}]*\}")

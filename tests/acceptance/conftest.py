@@ -1,4 +1,4 @@
-"""One real server of two processes, the unmodified openai package in front of it, and workers on real sockets."""
+"""One real server of one process, so that what a test registers is known at once; the openai package in front of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.serving import Server, serving
 def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("var")
     shutil.copyfile(sqlite_template, folder / "rollcall.db")
-    with serving(f"sqlite:///{folder / 'rollcall.db'}", folder) as running:
+    with serving(f"sqlite:///{folder / 'rollcall.db'}", folder, processes=1) as running:
         yield running
 
 
