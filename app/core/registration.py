@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from app.core.dialect import Dialect, compile_words
@@ -56,8 +57,8 @@ class Registration:
     """
 
     model_name: str
-    url: str = field(repr=False)
-    spec: str = field(repr=False)
+    url: str = dataclasses.field(repr=False)
+    spec: str = dataclasses.field(repr=False)
     instance: str = ""
     owner: str = ""
     worker_type: str = "REMOTE"

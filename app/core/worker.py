@@ -41,7 +41,8 @@ class Worker:
     """`spec` is the canonical JSON text of the registration's remaining words (see core/registration.py);
 
     workers registered from one template share one string, and with it one compiled dialect.
-    `url` is the registered `req_url_template`. Neither is in the repr: both may hold credentials. Times are UTC seconds since 1970.
+    `url` is the registered `req_url_template`. Neither is in the repr: both may hold credentials.
+    Times are UTC seconds since 1970.
     """
 
     id: int
