@@ -94,7 +94,7 @@ def kill_under_load(server: Server, heavy: int, toy: Toy) -> None:
     wait_for("traffic", lambda: len(load.answered) > 500)
     toy.kill()
     killed = time.monotonic()
-    out = seconds_until("down", lambda: server.worker(heavy)["status"] == "down")
+    out = seconds_until("down", lambda: server.worker(heavy)["probe"] == "down")
     wait_for("traffic after it", lambda: sum(begun > killed for begun, _, _ in load.answered) > 500)
     toy.start()
     back = seconds_until("back", lambda: server.worker(heavy)["status"] == "available")
@@ -134,7 +134,8 @@ def story(url: str, folder: Path) -> None:
             kill_under_load(server, heavy, second)
             stop_without_traffic(server, heavy, second)
             first.kill()
-            server.wait_for_status(light, "down")
+            out = seconds_until("down", lambda: server.worker(light)["probe"] == "down")
+            check("kill -9 without traffic: out, seconds", out <= 6, out)
             check("a clean stop, exit status", (status := server.stop()) == 0, status)
         before = listed(url, folder)
         with serving(url, folder, ROLLCALL_HEALTH_CHECKS="0") as server:
