@@ -109,7 +109,7 @@ def kill_under_load(server: Server, heavy: int, toy: Toy) -> None:
 
 def stop_without_traffic(server: Server, heavy: int, toy: Toy) -> None:
     toy.send(signal.SIGSTOP)
-    out = seconds_until("down", lambda: server.worker(heavy)["status"] == "down")
+    out = seconds_until("down", lambda: server.worker(heavy)["probe"] == "down")
     toy.send(signal.SIGCONT)
     back = seconds_until("back", lambda: server.worker(heavy)["status"] == "available")
     check("SIGSTOP without traffic: out, seconds", out <= 6, out)
