@@ -28,7 +28,7 @@ def preview(wanted: Registration, secrets: Secrets) -> dict[str, Any]:
             missing.append(error.message)
         return MASK
 
-    worker = _unstored(wanted)
+    worker = unstored(wanted)
     dialect = dialect_of(worker)
 
     def request(stream: bool) -> dict[str, Any]:
@@ -62,7 +62,8 @@ def _sample(wanted: Registration, stream: bool) -> ChatRequest:
     return ChatRequest(wanted.model_name, (message,), body, stream, "dry-run")
 
 
-def _unstored(wanted: Registration) -> Worker:
+def unstored(wanted: Registration) -> Worker:
+    """The worker that this registration would be, with the id 0."""
     return Worker(
         id=0,
         model_name=wanted.model_name,
