@@ -1,15 +1,16 @@
-# make demo · make run · make test · make bench · make test-live. Each builds .venv from its lock file when needed.
+# make demo · run · test · bench · soak · test-live. Each builds .venv from its lock file when needed.
 PYTHON ?= python3
 BIN := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: help demo run test bench test-live
+.PHONY: help demo run test bench soak test-live
 
 help:
 	@echo "make demo [PORT=8007]   the whole story on one terminal: a server and two toy model services"
 	@echo "make run  [PORT=8007]   the server alone"
 	@echo "make test               everything that CI runs: tests, lint, types"
 	@echo "make bench              the figures of docs/performance.md"
+	@echo "make soak               4,000 completions, kills and restarts on both databases, in a minute"
 	@echo "make test-live          a model server that nobody here wrote, asked through Rollcall"
 
 demo: .venv/.run
@@ -19,13 +20,16 @@ run: .venv/.run
 	@$(if $(PORT),ROLLCALL_PORT=$(PORT)) exec $(BIN)/python manage.py serve --migrate
 
 test: .venv/.dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadscope
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
 bench: .venv/.dev
 	@$(BIN)/python -m bench.run
+
+soak: .venv/.dev
+	@$(BIN)/python -m tests.acceptance.soak
 
 test-live: .venv/.dev
 	@$(BIN)/python tests/live/run.py $(if $(WRITE),--write)

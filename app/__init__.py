@@ -13,15 +13,20 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 
-def create_app(values: Mapping[str, Any] | None = None) -> Flask:
+def create_app(values: Mapping[str, Any] | None = None, *, migrations: bool = True) -> Flask:
     """The server's application. `values` are settings by name; without them the environment decides.
 
+    `migrations`: bind `flask db …` as well; serving processes do without, which saves each the memory of Alembic.
     Raises SettingsError. Starts no thread: `start(app)` does, once in each serving process.
     """
     from flask import Flask
 
     app = Flask("rollcall")
     _bind(app, values, own=True)
+    if migrations:
+        from app.extensions import bind_migrations
+
+        bind_migrations(app)
     return app
 
 
@@ -53,13 +58,11 @@ def _bind(app: Flask, values: Mapping[str, Any] | None, *, own: bool) -> None:
 
 
 def _own_engine(app: Flask, url: str) -> Engine:
-    from app.extensions import db, migrate
-    from app.settings import ROOT
+    from app.extensions import db
     from app.storage.database import engine_options
 
     app.config |= {"SQLALCHEMY_DATABASE_URI": url, "SQLALCHEMY_ENGINE_OPTIONS": engine_options(url)}
     db.init_app(app)
-    migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
     with app.app_context():
         return db.engine
 

@@ -14,10 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine
 
 from app.storage.database import Database, engine_options
 from tests.databases import TEMPLATE, postgres_database, prepare_postgres, start_postgres, upgrade
+
+# Machines are shared and slow at times: how long an example takes to make or to run says nothing about the code.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import psycopg
 from flask import Flask
 from sqlalchemy import create_engine, make_url
 
-from app.extensions import db, migrate
+from app.extensions import bind_migrations, db
 from app.storage.database import Database, engine_options, normalise_url
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,7 +25,7 @@ def storage_app(url: str) -> Flask:
     app = Flask("rollcall-storage")
     app.config.update(SQLALCHEMY_DATABASE_URI=normalise_url(url), SQLALCHEMY_ENGINE_OPTIONS=engine_options(url))
     db.init_app(app)
-    migrate.init_app(app, db, directory=str(ROOT / "migrations"))
+    bind_migrations(app)
     return app
 
 

@@ -18,6 +18,7 @@ from app.core.fault import WorkerFault
 from app.core.placeholders import KNOWN
 from app.core.registration import parse_registration
 from app.core.worker import Worker
+from app.services.preview import unstored
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "registration.md").read_text(encoding="utf-8")
 REGISTRATIONS = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
@@ -39,21 +40,7 @@ def examples(name: str) -> list[list[str]]:
 
 
 def worker_of(raw: dict[str, Any]) -> Worker:
-    registration = parse_registration(raw, lambda name: True)
-    return Worker(
-        id=1,
-        model_name=registration.model_name,
-        url=registration.url,
-        instance=registration.instance,
-        owner=registration.owner,
-        worker_type=registration.worker_type,
-        weight=1,
-        upstream_model=registration.upstream_model,
-        spec=registration.spec,
-        admin="enabled",
-        created_at=0,
-        updated_at=0,
-    )
+    return unstored(parse_registration(raw, lambda name: True))
 
 
 def request_of(raw: dict[str, Any], body: dict[str, Any] = SAMPLE) -> ChatRequest:

@@ -34,7 +34,7 @@ HOMES = {
     "psycopg": {"storage"},
     "urllib3": {"upstream"},
     "requests": {"upstream", "cli"},
-    "flask": {"api", "", "cli"},
+    "flask": {"api", "", "cli", "extensions"},
     "flask_smorest": {"api", "extensions"},
     "marshmallow": {"api"},
     "webargs": {"api"},

@@ -20,7 +20,15 @@ _GENERAL: dict[str, Any] = {
 
 
 class Text(fields.String):
-    default_error_messages = {**_GENERAL, "invalid": "must be a text"}
+    """Without NUL, which PostgreSQL cannot compare with anything; the bodies' parser refuses it everywhere."""
+
+    default_error_messages = {**_GENERAL, "invalid": "must be a text", "nul": "holds a NUL character; remove it"}
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, *args, **kwargs)
+        if "\x00" in text:
+            raise self.make_error("nul")
+        return text
 
 
 class Flag(fields.Boolean):

@@ -28,12 +28,16 @@ from app.api.word_schemas import (
 )
 from app.core.dialects.fields import MODEL_NAME_LENGTH
 from app.core.registration import MAX_NAME, MAX_TTL_S, MAX_WEIGHT, MIN_TTL_S
+from app.core.urls import MAX_URL
 from app.core.word_checks import BODY_TYPES, TASKS
 from app.services.presets import expanded
 
 _WEIGHT = validate.Range(0, MAX_WEIGHT)
 _ADMIN = validate.OneOf(["enabled", "draining", "offline"])
 _STATUS = validate.OneOf(["available", "down", "unknown", "draining", "expired", "offline"])
+_MODEL_NAME = validate.Length(1, MODEL_NAME_LENGTH, error=f"must have 1 to {MODEL_NAME_LENGTH} characters")
+_SHORT = validate.Length(0, MAX_NAME, error=f"must have at most {MAX_NAME} characters")
+_URL = validate.Length(0, MAX_URL, error=f"must have at most {MAX_URL} characters")
 
 _BODY = "Request body. Strings may hold placeholders like {USER_PROMPT}, {MESSAGES} or {MODEL_NAME}."
 
@@ -43,7 +47,7 @@ class RegistrationWords(Closed):
 
     model_name = Text(
         required=True,
-        validate=validate.Length(1, MODEL_NAME_LENGTH, error=f"must have 1 to {MODEL_NAME_LENGTH} characters"),
+        validate=_MODEL_NAME,
         **about("Callers ask for this name; several registrations of one name share its traffic.", example="proxyllm"),
     )
     req_url_template = Text(
@@ -61,10 +65,7 @@ class RegistrationWords(Closed):
         **about("Path of the answer's text; empty: the whole body.", example="data.items[].attributes.answer")
     )
     weight = Whole(validate=_WEIGHT, **about("Share of the traffic, 1 by default; 0 is a standby."))
-    instance = Text(
-        validate=validate.Length(0, MAX_NAME, error=f"must have at most {MAX_NAME} characters"),
-        **about("Tells apart several registrations of one model at one URL."),
-    )
+    instance = Text(validate=_SHORT, **about("Tells apart several registrations of one model at one URL."))
     upstream_model = Text(**about("The endpoint's own name of the model: what {MODEL_NAME} gives."))
     messages = Block(MessagesWords)
     stream = Block(StreamWords)
@@ -120,9 +121,9 @@ class OfflineWords(Closed):
     """Either `id`, or `model_name` and `req_url_template`."""
 
     id = Whole(attribute="worker_id", validate=AT_LEAST_ONE)
-    model_name = Text()
-    req_url_template = Text(attribute="url")
-    instance = Text(**about("Left out: all instances at that URL."))
+    model_name = Text(validate=_MODEL_NAME)
+    req_url_template = Text(attribute="url", validate=_URL)
+    instance = Text(validate=_SHORT, **about("Left out: all instances at that URL."))
     drain = Flag(load_default=False, **about("true: finish open requests, take no new ones."))
 
 
@@ -132,8 +133,8 @@ class ChangeWords(Closed):
 
 
 class WorkersQuery(Closed):
-    model_name = Text()
-    owner = Text()
+    model_name = Text(validate=_MODEL_NAME)
+    owner = Text(validate=_SHORT)
     status = Text(validate=_STATUS)
     limit = Whole(text=True, validate=validate.Range(1, 1000), **about("Rows per page; all rows without it."))
     cursor = Whole(
@@ -142,7 +143,7 @@ class WorkersQuery(Closed):
 
 
 class RouteQuery(Closed):
-    model_name = Text(required=True)
+    model_name = Text(required=True, validate=_MODEL_NAME)
 
 
 def registration(raw: Any, *, upsert: bool = False) -> Mapping[str, Any]:

@@ -22,12 +22,12 @@ def opened() -> Iterator[Rollcall]:
 
 
 @contextmanager
-def opened_app() -> Iterator[Flask]:
-    """The same for what needs the application itself, such as migrations."""
+def opened_app(*, migrations: bool = False) -> Iterator[Flask]:
+    """The same for what needs the application itself; Alembic is loaded only for `migrations`."""
     from app import create_app
 
     try:
-        app = create_app()
+        app = create_app(migrations=migrations)
     except ValueError as error:  # SettingsError, or a DATABASE_URL that is none: one sentence either way
         raise Refused(str(error)) from error
     try:

@@ -13,8 +13,6 @@ from app.cli.ports import free_port
 from app.core.errors import StorageUnavailable
 
 if TYPE_CHECKING:
-    from flask import Flask
-
     from app.services.rollcall import Rollcall
     from app.settings import Settings
 
@@ -41,14 +39,15 @@ def _check(migrate: bool) -> None:
         settings = rollcall.settings
         free_port(settings.host, settings.port, "choose another one with ROLLCALL_PORT (make run PORT=…).")
         is_own = settings.database_url == settings.default_database_url
-        if migrate and is_own:
-            _upgrade(app)
         try:
             rollcall.database.check_schema()
         except StorageUnavailable as error:
-            if is_own or error.code == "schema_behind":
+            if migrate and is_own and error.code == "schema_behind":
+                _upgrade()
+            elif is_own or error.code == "schema_behind":
                 raise
-            click.echo(f"{error.message} The server starts and waits for it.", err=True)
+            else:
+                click.echo(f"{error.message} The server starts and waits for it.", err=True)
         _keep_places(settings, None if is_own else app.config["SQLALCHEMY_DATABASE_URI"])
 
 
@@ -59,8 +58,8 @@ def _keep_places(settings: Settings, database_url: str | None) -> None:
         os.environ["DATABASE_URL"] = database_url
 
 
-def _upgrade(app: Flask) -> None:
+def _upgrade() -> None:
     from flask_migrate import upgrade
 
-    with app.app_context():
+    with opened_app(migrations=True) as app, app.app_context():
         upgrade()

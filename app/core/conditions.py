@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import re2
-
 from app.core.language import LanguageError, place, text_of
 from app.core.path_syntax import Fillings
 from app.core.paths import Path, compile_path
@@ -120,6 +118,8 @@ def compile_pattern(pattern: str) -> Any:
     """A regular expression that runs in linear time, on UTF-8 bytes. Raises LanguageError."""
     if len(pattern) > _MAX_PATTERN:
         raise LanguageError(f"a regular expression has at most {_MAX_PATTERN} characters")
+    import re2  # a few MB for each serving process, which most registrations never ask for
+
     options = re2.Options()
     options.max_mem = _PATTERN_MEMORY
     options.log_errors = False

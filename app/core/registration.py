@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -50,8 +51,8 @@ class Registration:
     """
 
     model_name: str
-    url: str
-    spec: str
+    url: str = dataclasses.field(repr=False)
+    spec: str = dataclasses.field(repr=False)
     instance: str = ""
     owner: str = ""
     worker_type: str = "REMOTE"

@@ -92,13 +92,14 @@ def _sentence(final: Failure, attempts: int) -> str:
 
 
 def _what_happened(final: Failure) -> str:
-    said, status = final.message.rstrip("."), final.status
+    said, status = final.message.strip().rstrip("."), final.status
     if status in CREDENTIALS:
         return f" refused the credentials of its registration (HTTP {status})"
     if status is not None and status < 400:
         return f" answered with a redirect (HTTP {status}), which is not followed: register the address it leads to"
     if status is not None:
-        return f" answered {said or f'HTTP {status}'}" if _says_nothing(final) else f" answered HTTP {status}: {said}"
+        silence = said or f"HTTP {status} without a message"
+        return f" answered {silence}" if _says_nothing(final) else f" answered HTTP {status}: {said}"
     if said.startswith("The worker"):
         return said.removeprefix("The worker")
     if final.kind == "fault":
@@ -107,8 +108,8 @@ def _what_happened(final: Failure) -> str:
 
 
 def _says_nothing(final: Failure) -> bool:
-    """Its message only repeats the status, or there is none."""
-    return not final.message or final.message.startswith(f"HTTP {final.status} ")
+    """Its message is empty or only repeats the status."""
+    return not final.message.strip() or final.message.startswith(f"HTTP {final.status} ")
 
 
 def retry_after_s(value: str | None, now: float) -> float | None:

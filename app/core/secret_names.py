@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _SECRET_NAME = re.compile(
-    r"(?:^|[^a-z])(?:api_?key|key|token|secret|passwd|password|pwd|sig|signature|credentials?|auth|authorization)$"
+    r"(?:^|[^a-z])(?:api_?key|key|token|secret|passwd|password|pwd|sig|signature|credentials?|auth|authorization|cookie)$"
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 

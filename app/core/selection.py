@@ -67,20 +67,20 @@ class Pool:
         weighted, bounds = self._weighted, self._bounds
         if not weighted:
             return None
-        last = len(weighted) - 1
+        # Whole numbers times a float below 1 stay below their sum, also when rounded.
         for _ in range(DRAWS):
-            worker = weighted[bisect_right(bounds, random() * bounds[-1], 0, last)]
+            worker = weighted[bisect_right(bounds, random() * bounds[-1])]
             if worker.id not in excluded:
                 return worker
         rest = without(weighted, excluded)
         if not rest:
             return None
         rest_bounds = list(accumulate(worker.weight for worker in rest))
-        return rest[bisect_right(rest_bounds, random() * rest_bounds[-1], 0, len(rest) - 1)]
+        return rest[bisect_right(rest_bounds, random() * rest_bounds[-1])]
 
     def _draw_standby(self, excluded: Container[int], random: Callable[[], float]) -> Worker | None:
         rest = without(self._standby, excluded)
-        return rest[min(int(random() * len(rest)), len(rest) - 1)] if rest else None
+        return rest[int(random() * len(rest))] if rest else None
 
 
 def without(workers: Sequence[Worker], excluded: Container[int]) -> Sequence[Worker]:

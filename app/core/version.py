@@ -1,3 +1,7 @@
-"""The version, in one place: setup.cfg, the OpenAPI document and the User-Agent read it from here."""
+"""The version that workers see; the same as in setup.cfg."""
 
-VERSION = "0.1.0"
+from __future__ import annotations
+
+from typing import Final
+
+VERSION: Final = "0.1.0"

@@ -6,7 +6,7 @@ Operator intent (`admin`) and observed health (`health.probe`) are separate and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Admin = Literal["enabled", "draining", "offline"]
@@ -41,20 +41,21 @@ class Worker:
     """`spec` is the canonical JSON text of the registration's remaining words (see core/registration.py);
 
     workers registered from one template share one string, and with it one compiled dialect.
-    `url` is the registered `req_url_template`. Times are UTC seconds since 1970.
+    `url` is the registered `req_url_template`. Neither is in the repr: both may hold credentials.
+    Times are UTC seconds since 1970.
     `ttl_s`, `expires_at`: a registration that ends unless it is renewed; None: it does not end. Whether it has ended
     is judged by the process that looks (services/expiry.py), never by comparing `expires_at` with a wall clock.
     """
 
     id: int
     model_name: str
-    url: str
+    url: str = field(repr=False)
     instance: str
     owner: str
     worker_type: str
     weight: int
     upstream_model: str | None
-    spec: str
+    spec: str = field(repr=False)
     admin: Admin
     created_at: float
     updated_at: float

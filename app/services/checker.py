@@ -90,9 +90,11 @@ class Checker:
         self._write()
         with self._database.read() as tx:
             row = lease.read(tx)
-            leads = self._leadership.learn(row)
+            led, leads = self.leads, self._leadership.learn(row)
             now = self._database.now(tx)
             due = health.due(tx, now, self._probing.reach) if leads else []
+        if led and not leads:
+            _tell_lost(0)
         if leads:
             self._probing.start(due, row.epoch, now)
         elif self._leadership.is_vacant(row):
@@ -135,7 +137,7 @@ class Checker:
             written = health.record_all(tx, results, mine.epoch) if renewed else set()
         self._leadership.won(renewed)
         if not renewed:
-            log.warning("Another process checks the workers' health now; %d results are dropped", len(outcomes))
+            _tell_lost(len(outcomes))
         news = [outcome for outcome in outcomes if outcome.is_news and outcome.worker.id in written]
         for outcome in news:
             _tell(outcome)
@@ -172,6 +174,10 @@ def _tell(outcome: Outcome) -> None:
     worker, after = outcome.worker, outcome.after
     why = f" ({after.last_error})" if after.probe == "down" else ""
     log.info("Worker %s of %s is %s%s", worker.id, worker.model_name, after.probe, why)
+
+
+def _tell_lost(dropped: int) -> None:
+    log.warning("Another process checks the workers' health now; %d results are dropped", dropped)
 
 
 def _complain(error: Exception) -> None:

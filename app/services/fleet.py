@@ -12,7 +12,7 @@ from app.core.worker import Worker
 from app.services.expiry import Expiry
 from app.services.snapshot import Snapshot, aged, build, rebuild
 from app.storage import revision, workers
-from app.storage.database import Database
+from app.storage.database import Database, Transaction
 
 __all__ = ["Fleet", "Snapshot"]
 
@@ -51,7 +51,7 @@ class Fleet:
     def pool(self, model_name: str) -> Pool | None:
         """The workers of one model. Only a name that nobody knows may cost a look at the database."""
         pool = self.snapshot().pools.get(model_name)
-        if pool is None and self._ask_again():
+        if pool is None and self._ask_for(model_name):
             pool = self.snapshot().pools.get(model_name)
         return pool
 
@@ -77,13 +77,19 @@ class Fleet:
             self._watcher.join(STOP_WAIT_S)
             self._watcher = None
 
-    def _ask_again(self) -> bool:
-        """Look once more, at most each 100 ms and never while the database is known to be away."""
+    def _ask_for(self, model_name: str) -> bool:
+        """Wait for a look at what was committed before this call: at most one each 100 ms, shared by all who ask.
+
+        False: there was none, because the database is known to be away or takes too long.
+        """
         wanted = self._begun + 1
-        if self._away or not self._loading.acquire(timeout=WAIT_FOR_LOAD_S):
+        if self._away:
+            return False
+        time.sleep(max(0.0, self._asked_at + ASK_AGAIN_S - time.monotonic()))
+        if not self._loading.acquire(timeout=WAIT_FOR_LOAD_S):
             return False
         try:
-            if time.monotonic() - self._asked_at >= ASK_AGAIN_S:
+            if self._finished < wanted and model_name not in self.snapshot().pools:
                 self._asked_at = time.monotonic()
                 self._load_unless(wanted)
         except StorageUnavailable as error:
@@ -133,18 +139,24 @@ class Fleet:
             if old is not None and number == old.revision:
                 self._snapshot = aged(old, self._expiry.look())
                 return
-            merged: dict[int, Worker] | None = None
-            changed: list[Worker] = []
-            if old is not None and number > old.revision:
-                changed = workers.changed_since(tx, old.revision)
-                merged = {**old.workers, **{worker.id: worker for worker in changed}}
-                if len(merged) != workers.count(tx):
-                    merged = None
-            everyone = workers.find_all(tx) if merged is None else []
+            news = _news(tx, old) if old is not None and number > old.revision else None
+            everyone = workers.find_all(tx) if news is None else []
             now = self._database.now(tx)
-        self._expiry.learn(everyone if merged is None else merged.values(), now)
+        self._expiry.learn(everyone if news is None else news[0].values(), now)
         ended = self._expiry.look()
-        if old is None or merged is None:
+        if old is None or news is None:
             self._snapshot = aged(build(number, everyone), ended)
         else:
-            self._snapshot = rebuild(old, number, merged, changed, ended)
+            self._snapshot = rebuild(old, number, *news, ended)
+
+
+def _news(tx: Transaction, old: Snapshot) -> tuple[dict[int, Worker], set[int]] | None:
+    """All workers, and the ids of those that changed or went. None: the rows are not those that `old` was made of."""
+    changed = {worker.id: worker for worker in workers.changed_since(tx, old.revision)}
+    merged = {**old.workers, **changed}
+    if len(merged) == workers.count(tx):
+        return merged, set(changed)
+    kept = workers.ids(tx)
+    gone = merged.keys() - kept
+    merged = {worker_id: worker for worker_id, worker in merged.items() if worker_id in kept}
+    return (merged, changed.keys() | gone) if len(merged) == len(kept) else None

@@ -71,6 +71,7 @@ def _sample(wanted: Registration, stream: bool) -> ChatRequest:
 
 
 def unstored(wanted: Registration) -> Worker:
+    """The worker that this registration would be, with the id 0."""
     return Worker(
         id=0,
         model_name=wanted.model_name,

@@ -38,23 +38,28 @@ def build(number: int, everyone: Iterable[Worker]) -> Snapshot:
 
 
 def rebuild(
-    old: Snapshot, number: int, workers: Mapping[int, Worker], changed: Iterable[Worker], expired: frozenset[int]
+    old: Snapshot, number: int, workers: Mapping[int, Worker], touched: Iterable[int], expired: frozenset[int]
 ) -> Snapshot:
-    """`workers` are all, with those that changed since; none of the old ones may be missing.
+    """`workers` are all there are now, `touched` the ids of those that changed or went since.
 
-    Only the pools of workers that changed, or whose registration ended or began anew, are built anew.
+    Only the pools of those are built anew, and of workers whose registration ended or began anew.
     """
-    turned = [workers[worker_id] for worker_id in old.expired ^ expired if worker_id in workers]
-    news = {worker.id: _marked(worker, expired) for worker in (*changed, *turned)}
-    merged = {**workers, **news}
-    touched: dict[str, set[int]] = {}
-    for worker in news.values():
-        touched.setdefault(worker.model_name, set()).add(worker.id)
+    turned = old.expired ^ expired
+    merged = dict(workers)
+    ids_of: dict[str, set[int]] = {}
+    for worker_id in {*touched, *turned}:
+        if worker_id in merged:
+            merged[worker_id] = _marked(merged[worker_id], expired)
+        if worker := merged.get(worker_id) or old.workers.get(worker_id):
+            ids_of.setdefault(worker.model_name, set()).add(worker_id)
     pools = dict(old.pools)
-    for name, ids in touched.items():
+    for name, ids in ids_of.items():
         if name in pools:
             ids.update(worker.id for worker in pools[name].workers)
-        pools[name] = Pool(name, [merged[worker_id] for worker_id in sorted(ids)])
+        if members := [merged[worker_id] for worker_id in sorted(ids) if worker_id in merged]:
+            pools[name] = Pool(name, members)
+        else:
+            del pools[name]
     return Snapshot(number, MappingProxyType(pools), MappingProxyType(merged), len(merged), expired)
 
 

@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 from app.storage.engine import WRITES, engine_options, normalise_url, pooled_engine, prepare_engine
 from app.storage.failures import BEHIND, SchemaBehind, translated
 
-__all__ = ["SCHEMA", "Database", "SchemaBehind", "engine_options", "normalise_url", "pooled_engine"]
+__all__ = ["SCHEMA", "Database", "SchemaBehind", "Transaction", "engine_options", "normalise_url", "pooled_engine"]
+
+Transaction = Session
 
 SCHEMA = "0002"
 """The migration that this version works with: the newest in migrations/versions."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -60,15 +61,25 @@ def translated() -> Iterator[None]:
         raise StorageUnavailable(_BUSY) from failure
     except DBAPIError as failure:
         raise explain(failure.orig or failure) from failure
-    except (sqlite3.Error, psycopg.Error) as failure:
+    except _driver_errors() as failure:
         raise explain(failure) from failure
     except (UnicodeEncodeError, OverflowError) as failure:
         raise InvalidField(_TEXT if isinstance(failure, UnicodeError) else _NUMBER) from failure
 
 
+def _driver_errors() -> tuple[type[Exception], ...]:
+    """psycopg is there once an engine for PostgreSQL was made; nobody else needs the 10 MB that it takes."""
+    psycopg: Any = sys.modules.get("psycopg")
+    return (sqlite3.Error, psycopg.Error) if psycopg else (sqlite3.Error,)
+
+
 def explain(failure: BaseException) -> RollcallError:
-    if isinstance(failure, sqlite3.Error):
-        return _explain_sqlite(failure)
+    return _explain_sqlite(failure) if isinstance(failure, sqlite3.Error) else _explain_postgres(failure)
+
+
+def _explain_postgres(failure: BaseException) -> RollcallError:
+    import psycopg
+
     state = failure.sqlstate if isinstance(failure, psycopg.Error) else None
     if isinstance(failure, psycopg.DataError):
         return InvalidField(_NUMBER if state == "22003" else _TEXT)

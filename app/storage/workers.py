@@ -21,6 +21,7 @@ _FIND = WORKERS.where(WORKER.c.id == bindparam("worker_id"))
 _FIND_IDENTITY = WORKERS.where(WORKER.c.identity == bindparam("identity"))
 _CHANGED_SINCE = WORKERS.where(WORKER.c.changed > bindparam("revision"))
 _COUNT = select(func.count()).select_from(WORKER)
+_IDS = select(WORKER.c.id)
 
 
 def find(tx: Session, worker_id: int) -> Worker | None:
@@ -51,12 +52,16 @@ def find_all(
 
 
 def changed_since(tx: Session, number: int) -> list[Worker]:
-    """Workers with a change after revision `number`. What was deleted is missing: compare count()."""
+    """Workers with a change after revision `number`. What was deleted is missing: compare count(), then ids()."""
     return [to_worker(row) for row in tx.execute(_CHANGED_SINCE, {"revision": number})]
 
 
 def count(tx: Session) -> int:
     return int(tx.execute(_COUNT).scalar_one())
+
+
+def ids(tx: Session) -> set[int]:
+    return set(tx.execute(_IDS).scalars())
 
 
 def insert(tx: Session, registration: Registration, weight: int, now: float) -> Worker:

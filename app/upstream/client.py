@@ -5,28 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 
-from urllib3 import BaseHTTPResponse, Retry, Timeout
+from urllib3 import Retry
 
 from app.core.conversation import UpstreamRequest
+from app.core.version import VERSION
 from app.settings import Settings
 from app.upstream.failure import SendFailure, reply_failure
 from app.upstream.pools import Pools
 from app.upstream.reply import UpstreamReply, UpstreamStream
+from app.upstream.response import Response
 
 __all__ = ["Client", "Download", "SendFailure", "UpstreamReply", "UpstreamStream"]
 
 NEVER = Retry(False, redirect=False)
+USER_AGENT = f"rollcall/{VERSION}"
 TOO_LONG = "no answer within the time allowed"
 DOWNLOAD_IDLE_S = 30.0
-
-
-def user_agent() -> str:
-    try:
-        return f"rollcall/{version('rollcall')}"
-    except PackageNotFoundError:
-        return "rollcall"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,7 @@ class Client:
         self._pools = Pools(settings.idle_connection_s)
         self._connect_s = settings.connect_timeout_s
         self._cap = settings.max_reply_bytes
-        self._defaults = {"user-agent": user_agent(), "accept-encoding": "identity"}
+        self._defaults = {"user-agent": USER_AGENT, "accept-encoding": "identity"}
 
     def send(self, request: UpstreamRequest, *, deadline: float) -> UpstreamReply:
         """The whole reply, whatever its status. Raises SendFailure."""
@@ -90,19 +85,16 @@ class Client:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise SendFailure("timeout", "no time was left to ask it", sent=False)
-        wait_s = min(remaining, idle_s)
+        connection = pool.take()
         try:
-            response: BaseHTTPResponse = pool.urlopen(
+            head = connection.exchange(
                 request.method,
                 target,
                 request.body,
                 self._headers(request.headers),
-                NEVER,
-                redirect=False,
-                assert_same_host=False,
-                timeout=Timeout(connect=min(self._connect_s, remaining), read=wait_s),
-                preload_content=False,
-                decode_content=False,
+                connect_s=min(self._connect_s, remaining),
+                until=deadline,
+                idle_s=idle_s,
             )
         except SendFailure:
             raise
@@ -112,7 +104,8 @@ class Client:
             )
             raise SendFailure("protocol", message, sent=False) from error
         except Exception as error:
-            raise reply_failure(error, TOO_LONG if wait_s == remaining else f"silent for {idle_s:g} s") from error
+            raise reply_failure(error, TOO_LONG if remaining <= idle_s else f"silent for {idle_s:g} s") from error
+        response = Response(head, connection, pool.give_back)
         return UpstreamStream(response, deadline, idle_s, self._cap if cap is None else cap)
 
     def _headers(self, named: Mapping[str, str]) -> dict[str, str]:

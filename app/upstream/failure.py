@@ -77,7 +77,7 @@ def reply_failure(error: Exception, waiting: str) -> SendFailure:
 
 
 def _after_sending(error: Exception, waiting: str) -> tuple[Kind, str]:
-    if isinstance(error, ReadTimeoutError):
+    if isinstance(error, ReadTimeoutError | TimeoutError):
         return "timeout", waiting
     if isinstance(error, DecodeError):
         return "protocol", "the reply's compression is broken"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import ssl
 import threading
@@ -15,6 +16,7 @@ import time
 from collections import deque
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 import certifi
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
@@ -24,6 +26,8 @@ from urllib3.util import parse_url
 from app.upstream.connection import Connection, TlsConnection
 from app.upstream.failure import connect_failure
 
+_SAFE = "!$&'()*+,/:;=?@%"
+_SENDABLE = re.compile(r"[A-Za-z0-9._~!$&'()*+,/:;=?@%-]*")
 MAX_IDLE = 1_000
 MAX_AGE_S = 300.0
 FORGET_AFTER_S = 60.0
@@ -48,7 +52,8 @@ class OriginPool(HTTPConnectionPool):
         self._idle_s = idle_s
         self.used_at = 0.0
 
-    def _get_conn(self, timeout: float | None = None) -> Connection:
+    def take(self) -> Connection:
+        """One that idled, or a new one, which is not connected yet."""
         now = time.monotonic()
         while self._idle:
             try:
@@ -61,15 +66,21 @@ class OriginPool(HTTPConnectionPool):
         new: Connection = self._new_conn()  # type: ignore[assignment]
         return new
 
-    def _put_conn(self, conn: Any) -> None:
-        if conn is None:
-            return
+    def give_back(self, conn: Connection) -> None:
+        """Its reply is complete: keep it for the next request, if it may be."""
         conn.idle_since = now = time.monotonic()
         if self._idle_s <= 0 or conn.sock is None or now - conn.born > MAX_AGE_S:
             conn.close()
             return
         self._idle.append(conn)
         self.drop_stale(now)
+
+    def _get_conn(self, timeout: float | None = None) -> Connection:  # urllib3's own way to it
+        return self.take()
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            self.give_back(conn)
 
     def _is_stale(self, connection: Connection, now: float) -> bool:
         return now - connection.idle_since > self._idle_s or now - connection.born > MAX_AGE_S
@@ -142,15 +153,15 @@ class Pools:
 
 
 def split_origin(url: str) -> tuple[str, str]:
-    """`http://host:1/a?b#c` → (`http://host:1`, `/a?b`)."""
+    """`http://host:1/a?b#c` → (`http://host:1`, `/a?b`), the target fit for the first line of a request."""
     url = url.partition("#")[0]
     start = url.find("://") + 3
     ends = [end for mark in "/?" if (end := url.find(mark, start)) >= 0]
     if not ends:
         return url, "/"
     end = min(ends)
-    target = url[end:]
-    return url[:end], target if target[0] == "/" else "/" + target
+    target = url[end:] if url[end] == "/" else "/" + url[end:]
+    return url[:end], target if _SENDABLE.fullmatch(target) else quote(target, safe=_SAFE)
 
 
 def trust_context() -> ssl.SSLContext:

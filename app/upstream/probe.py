@@ -7,22 +7,21 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-import requests
-from requests.adapters import HTTPAdapter
 from urllib3.util import parse_url
 
 from app.core.conversation import UpstreamRequest
 from app.core.dialect import HealthSpec, compile_dialect, probe_request
 from app.core.worker import Worker
-from app.upstream.client import NEVER, Client, SendFailure, user_agent
-from app.upstream.failure import connect_failure, reply_failure
-from app.upstream.pools import OriginPool, Pools, split_origin
+from app.upstream.client import Client, SendFailure
+from app.upstream.failure import connect_failure
+from app.upstream.pools import split_origin
 from app.upstream.reply import UpstreamStream
 
-BODY_CAP = 1_000_000
+if TYPE_CHECKING:
+    from app.upstream.session import ProbeSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,37 +35,23 @@ class ProbeResult:
 UP = ProbeResult(True)
 
 
-class _OurPools(HTTPAdapter):
-    """requests over our connections: their refusals are told apart, and certificates are checked by our rules."""
-
-    def __init__(self, pools: Pools) -> None:
-        super().__init__(max_retries=NEVER)
-        self._pools = pools
-
-    def get_connection_with_tls_context(self, request: Any, *_: Any, **__: Any) -> OriginPool:
-        return self._pools.find(request.url)[0]
-
-    def cert_verify(self, *_: Any, **__: Any) -> None:
-        return
-
-
 class Prober:
-    """Thread-safe. Each probe has a connection of its own: it asks what a new request would meet."""
+    """Thread-safe."""
 
     def __init__(self, client: Client) -> None:
         self._timeout_s = client.settings.probe_timeout_s
-        self._session = session = requests.Session()
-        session.trust_env = False
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        session.headers.clear()
-        session.headers.update({"User-Agent": user_agent(), "Accept-Encoding": "identity", "Connection": "close"})
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, _OurPools(Pools(0)))
+
+    @cached_property
+    def _session(self) -> ProbeSession:
+        from app.upstream.session import ProbeSession  # `requests` takes 5 MB, and most processes never probe
+
+        return ProbeSession()
 
     def probe(self, worker: Worker, secrets: Callable[[str, str], str]) -> ProbeResult:
         """Raises RollcallError where the probe's request cannot be made (a secret that is not there)."""
         spec = compile_dialect(worker.spec).health
         timeout_s = (spec and spec.timeout_s) or self._timeout_s
+        session = self._session  # before the clock runs: the first time it is loaded
         deadline = time.monotonic() + timeout_s
         try:
             if spec and spec.tcp:
@@ -74,27 +59,12 @@ class Prober:
             request = probe_request(worker, secrets)
             if request is None or spec is None:
                 root = UpstreamRequest("GET", split_origin(worker.url)[0] + "/", {}, None)
-                self._open(root, deadline).close()
+                session.open(root, deadline).close()
                 return UP
-            return _judge(spec, self._open(request, deadline))
+            return _judge(spec, session.open(request, deadline))
         except SendFailure as failure:
             late = failure.kind == "timeout"
             return ProbeResult(False, f"no answer within {timeout_s:g} s" if late else failure.message)
-
-    def _open(self, request: UpstreamRequest, deadline: float) -> UpstreamStream:
-        try:
-            response = self._session.request(
-                request.method,
-                request.url,
-                headers=dict(request.headers),
-                data=request.body,
-                timeout=max(deadline - time.monotonic(), 0.001),
-                allow_redirects=False,
-                stream=True,
-            )
-        except (requests.RequestException, ValueError) as error:
-            raise reply_failure(_inner(error), "") from error
-        return UpstreamStream(response.raw, deadline, float("inf"), BODY_CAP)
 
 
 def _judge(spec: HealthSpec, stream: UpstreamStream) -> ProbeResult:
@@ -124,9 +94,3 @@ def _connect(url: str, timeout_s: float) -> ProbeResult:
     except (OSError, UnicodeError) as error:
         return ProbeResult(False, connect_failure(error).message)
     return UP
-
-
-def _inner(error: Exception) -> Exception:
-    """What urllib3 raised, out of what requests made of it."""
-    inner = error.args[0] if error.args else None
-    return inner if isinstance(inner, Exception) else error

@@ -12,6 +12,7 @@ from urllib3 import BaseHTTPResponse
 
 from app.upstream.connection import Reads
 from app.upstream.failure import SendFailure, reply_failure
+from app.upstream.response import Response
 
 PIECE = 65_536
 # After its end mark a stream's body should end at once; then its connection can be used again.
@@ -20,7 +21,7 @@ TAIL_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class UpstreamReply:
-    """A whole reply; looking up a header does not mind its case."""
+    """A whole reply; its headers are looked up by lower-case name."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -34,7 +35,7 @@ class UpstreamStream:
     SendFailure and closes.
     """
 
-    def __init__(self, response: BaseHTTPResponse, deadline: float, idle_s: float, cap: int) -> None:
+    def __init__(self, response: BaseHTTPResponse | Response, deadline: float, idle_s: float, cap: int) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self._response = response

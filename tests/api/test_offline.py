@@ -75,9 +75,11 @@ def test_unknown_workers(api: Api) -> None:
         ({"id": 0}, 422),
         ({"id": 1, "drain": "yes"}, 422),
         ({"id": 1, "drian": True}, 422),
+        ({"model_name": "x" * 100_000, "req_url_template": URL}, 422),
+        ({"model_name": "m", "req_url_template": "http://h/" + "x" * 100_000}, 422),
         ([], 422),
     ],
-    ids=repr,
+    ids=lambda given: repr(given)[:50],
 )
 def test_what_is_not_clear_is_refused(sqlite_url: str, tmp_path: Path, body: Any, status: int) -> None:
     with management(sqlite_url, tmp_path) as api:

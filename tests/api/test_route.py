@@ -57,4 +57,5 @@ def test_who_refused_a_connection_is_shown_as_benched(api: Api) -> None:
 def test_refusals(api: Api) -> None:
     assert "nobody" in refused(api.get(ROUTE, model_name="nobody"), 404, "model_name")
     refused(api.get(ROUTE), 422, "model_name")
+    refused(api.get(ROUTE, model_name="x" * 5000), 422, "model_name")
     assert refused(api.get(ROUTE, modelname="m"), 422, "modelname").endswith("did you mean model_name?")

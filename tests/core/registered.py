@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from app.core.errors import InvalidField
 from app.core.reading import Reader
 from app.core.registration import Registration, parse_registration
 from app.core.worker import Worker
+from app.services.preview import unstored
 
 SAMPLES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "registrations.json").read_text(encoding="utf-8"))
 OPENAI: dict[str, Any] = next(sample for sample in SAMPLES if sample["id"] == "vllm")["registration"]
@@ -38,21 +40,7 @@ def registered(raw: Mapping[str, Any], *allowed: str) -> Registration:
 
 
 def worker_of(raw: Mapping[str, Any]) -> Worker:
-    wanted = registered(raw)
-    return Worker(
-        id=1,
-        model_name=wanted.model_name,
-        url=wanted.url,
-        instance=wanted.instance,
-        owner=wanted.owner,
-        worker_type=wanted.worker_type,
-        weight=1,
-        upstream_model=wanted.upstream_model,
-        spec=wanted.spec,
-        admin="enabled",
-        created_at=0,
-        updated_at=0,
-    )
+    return replace(unstored(registered(raw)), id=1)
 
 
 def asked(*turns: str | Mapping[str, Any], **fields: Any) -> ChatRequest:

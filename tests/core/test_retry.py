@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.errors import RollcallError, UpstreamError, UpstreamRejected, UpstreamTimeout
@@ -85,6 +85,8 @@ VERDICTS: list[tuple[Failure, type[RollcallError], int, str, str]] = [
     (status(422, "no such field."), UpstreamRejected, 422, "upstream_rejected", "no such field."),
     (status(404, "HTTP 404 without a message"), UpstreamRejected, 404, "upstream_rejected",
      "Worker 1 answered HTTP 404 without a message."),
+    (status(500, ""), UpstreamError, 502, "upstream_error", "Worker 1 answered HTTP 500 without a message."),
+    (status(400, " "), UpstreamRejected, 400, "upstream_rejected", "Worker 1 answered HTTP 400 without a message."),
     (status(302, "moved"), UpstreamError, 502, "upstream_error",
      "Worker 1 answered with a redirect (HTTP 302), which is not followed: register the address it leads to."),
     (Failure(1, "timeout", "silent for 3 s"), UpstreamTimeout, 504, "upstream_timeout",
@@ -128,11 +130,12 @@ FAILURES = st.builds(
 )
 
 
+@settings(max_examples=500)
 @given(failures=st.lists(FAILURES, min_size=1, max_size=3))
 def test_every_verdict_is_an_error_with_a_sentence(failures: list[Failure]) -> None:
     error = verdict(failures)
     assert 400 <= error.status < 600
-    assert error.message
+    assert error.message.strip()
     assert (error.retry_after_s is None) == (error.should_retry is False)
     assert (error.retry_after_s is None) == (error.status not in (429, 503, 529))
 

@@ -84,6 +84,11 @@ def test_the_ends_of_the_random_range(edge: float) -> None:
     assert pick(pool, {1, 2}, lambda: edge) is pool.workers[2]
 
 
+@given(total=st.integers(1, 2**40))
+def test_the_largest_random_number_stays_below_every_sum_of_weights(total: int) -> None:
+    assert (1 - 2**-53) * total < total
+
+
 WEIGHTS = st.lists(st.integers(0, 1000), min_size=1, max_size=12)
 
 

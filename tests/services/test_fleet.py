@@ -139,6 +139,23 @@ def test_a_change_is_loaded_alone(observed: Observed, monkeypatch: pytest.Monkey
     assert fleet.snapshot().workers[worker.id].weight == 7
 
 
+def test_a_removal_is_loaded_alone(observed: Observed, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, gone, last = add(observed, "m", "http://1/"), add(observed, "m", "http://2/"), add(observed, "n")
+    fleet = fleet_of(observed)
+    fleet.refresh()
+    for worker in (gone, last):
+        change(observed, lambda tx, now, id=worker.id: workers.delete(tx, id))
+    newcomer = add(observed, "o")
+    monkeypatch.setattr(workers, "find_all", lambda tx: pytest.fail("everything was loaded"))
+    fleet.refresh()
+    snapshot = fleet.snapshot()
+    assert set(snapshot.workers) == {kept.id, newcomer.id}
+    assert {name: [w.id for w in pool.workers] for name, pool in snapshot.pools.items()} == {
+        "m": [kept.id],
+        "o": [newcomer.id],
+    }
+
+
 def test_nothing_is_swapped_when_nothing_changed(sqlite: Observed) -> None:
     add(sqlite)
     fleet = fleet_of(sqlite)
@@ -203,22 +220,25 @@ def test_a_known_model_never_asks_the_database(sqlite: Observed) -> None:
     assert sqlite.reads == reads
 
 
-def test_an_unknown_model_asks_once_more_and_not_again_within_100_ms(
+def test_an_unknown_model_asks_once_more_and_at_most_each_100_ms(
     sqlite: Observed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(fleet_module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    monkeypatch.setattr(fleet_module, "time", SimpleNamespace(monotonic=lambda: clock.now, sleep=sleep))
     fleet = fleet_of(sqlite)
     fleet.refresh()
     add(sqlite, "new")
     assert fleet.pool("new") is not None, "registered in another process a moment ago"
     reads = sqlite.reads
     clock.now += 0.09
-    assert fleet.pool("nobody") is None
-    assert sqlite.reads == reads
-    clock.now += 0.02
-    assert fleet.pool("nobody") is None
+    add(sqlite, "newer")
+    assert fleet.pool("newer") is not None, "and so is this one, whoever asked for nobody before"
     assert sqlite.reads == reads + 1
+    assert clock.now == pytest.approx(100.1)
 
 
 def test_many_who_ask_for_an_unknown_model_share_one_look(sqlite: Observed) -> None:

@@ -8,7 +8,12 @@ from app.services.redaction import redacted
 REQUEST = UpstreamRequest(
     "POST",
     "https://api.example/v1?key=url%20canary&prompt=hello-there",
-    {"Authorization": "Bearer header-canary", "X-Api-Key": "key-canary", "Content-Type": "application/json"},
+    {
+        "Authorization": "Bearer header-canary",
+        "X-Api-Key": "key-canary",
+        "Cookie": "session=cookie-canary",
+        "Content-Type": "application/json",
+    },
     b"",
 )
 
@@ -20,6 +25,7 @@ REQUEST = UpstreamRequest(
         ("got Bearer header-canary", "got ***"),
         ("got header-canary.", "got ***."),
         ("key-canary, key-canary", "***, ***"),
+        ("you sent session=cookie-canary", "you sent ***"),
         ("url canary", "***"),
         ("env-canary!", "***!"),
         ("hello-there wants application/json", "hello-there wants application/json"),

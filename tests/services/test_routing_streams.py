@@ -120,6 +120,13 @@ def test_a_failure_before_the_first_event_is_an_error_and_no_stream(bad: Behavio
     assert (caught.value.status, caught.value.attempts, caught.value.worker_id) == (502, 1, 1)
 
 
+def test_a_failure_before_the_first_event_frees_the_worker() -> None:
+    with FakeUpstream(sse({"error": {"message": "full"}}, threading.Event())) as one:
+        with pytest.raises(UpstreamError, match="full"):
+            router(worker(1, one.url, OPENAI)).stream(STREAM)
+        one.wait_left()
+
+
 @pytest.mark.parametrize(
     ("bad", "words"),
     [

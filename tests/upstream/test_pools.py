@@ -24,6 +24,7 @@ Post = Callable[..., UpstreamRequest]
         ("http://a", ("http://a", "/")),
         ("http://a?x=/y", ("http://a", "/?x=/y")),
         ("https://[::1]:2/p#frag?no", ("https://[::1]:2", "/p")),
+        ("http://a/b c?d=é%20|\r\nX:1", ("http://a", "/b%20c?d=%C3%A9%20%7C%0D%0AX:1")),
     ],
 )
 def test_split_origin(url: str, parts: tuple[str, str]) -> None:

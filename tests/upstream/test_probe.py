@@ -14,6 +14,7 @@ from app.core.errors import UpstreamError
 from app.core.registration import parse_registration
 from app.core.worker import Worker
 from app.settings import Settings
+from app.upstream import pools
 from app.upstream.client import Client
 from app.upstream.probe import Prober, ProbeResult
 from tests.fakes import (
@@ -156,8 +157,9 @@ def test_tcp_is_content_with_a_connection(probe: Probe) -> None:
 
 
 def test_each_probe_has_a_connection_of_its_own_and_keeps_none(probe: Probe) -> None:
-    with FakeUpstream(json_answer({}, headers={"Set-Cookie": "a=b; Path=/"})) as one:
-        assert [probe(one.url) for _ in range(3)] == [UP] * 3
+    with FakeUpstream(json_answer({"a": 2}, headers={"Set-Cookie": "a=b; Path=/"})) as one:
+        whole = {"req_url_template": one.url, "expect": {"a": 2}}
+        assert [probe(one.url), probe(one.url, health=whole), probe(one.url, health=whole)] == [UP] * 3
         one.wait_until(lambda server: server.is_idle)
         assert one.connections == 3
     assert all("cookie" not in request.headers for request in one.requests)
@@ -185,8 +187,12 @@ def test_a_trusted_worker_is_up(monkeypatch: pytest.MonkeyPatch, tmp_path_factor
     authority, store = trustme.CA(), tmp_path_factory.mktemp("trust") / "store.pem"
     authority.cert_pem.write_to_path(str(store))
     monkeypatch.setenv("SSL_CERT_FILE", str(store))
+    trust = pools.trust_context()
+    monkeypatch.setattr(pools, "trust_context", lambda: trust)
+    known = len(trust.get_ca_certs())
     with FakeUpstream(json_answer({}), tls=tls_context(authority)) as one:
         assert Prober(Client(Settings())).probe(worker(one.url), no_secrets) == UP
+    assert len(trust.get_ca_certs()) == known, "requests adds no authorities of its own"
 
 
 def test_a_secret_that_is_not_there_is_told(probe: Probe) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -63,6 +64,16 @@ def test_finish_leaves_a_worker_that_goes_on_after_its_end_mark(client: Client, 
         worker.wait_left()
 
 
+def test_finish_does_not_wait_for_a_worker_that_is_silent_after_its_end_mark(
+    client: Client, post: Post, soon: float
+) -> None:
+    with FakeUpstream(sse("[DONE]", threading.Event())) as worker:
+        stream = client.open_stream(post(worker.url), deadline=soon, idle_s=LONG)
+        next(stream.chunks())
+        stream.finish()
+        worker.wait_left()
+
+
 def test_close_is_seen_by_the_worker_at_once(client: Client, post: Post, soon: float) -> None:
     with FakeUpstream(sse("one", threading.Event())) as worker:
         stream = client.open_stream(post(worker.url), deadline=soon, idle_s=LONG)
@@ -73,22 +84,36 @@ def test_close_is_seen_by_the_worker_at_once(client: Client, post: Post, soon: f
         stream.close()
 
 
-def test_close_from_another_thread_ends_a_read(client: Client, post: Post, soon: float) -> None:
+def test_close_from_another_thread_ends_a_read(
+    client: Client, post: Post, soon: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, ended = threading.Event(), threading.Event()
+    receive = socket.SocketIO.readinto
+
+    def readinto(self: socket.SocketIO, buffer: object) -> int | None:
+        if threading.current_thread().name == "the reader":
+            reading.set()
+        return receive(self, buffer)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.SocketIO, "readinto", readinto)
     with FakeUpstream(sse("one", threading.Event())) as worker:
         stream = client.open_stream(post(worker.url), deadline=soon, idle_s=LONG)
-        ended = threading.Event()
+        pieces = stream.chunks()
+        assert next(pieces)
 
         def read() -> None:
             with pytest.raises(SendFailure):
-                list(stream.chunks())
+                list(pieces)
             ended.set()
 
-        pieces = threading.Thread(target=read)
-        pieces.start()
-        worker.wait_requests(1)
-        stream.close()
-        assert ended.wait(10)
-        pieces.join()
+        thread = threading.Thread(target=read, name="the reader")
+        thread.start()
+        assert reading.wait(10)
+        closer = threading.Thread(target=stream.close)
+        closer.start()
+        assert ended.wait(10), "the reader woke up long before its silence was over"
+        thread.join()
+        closer.join()
 
 
 def test_silence_is_a_timeout(client: Client, post: Post, soon: float) -> None:

@@ -48,8 +48,9 @@ class Scene:
     def rows(self) -> list[dict[str, Any]]:
         return list(self.server.call("GET", f"/api/server/workers?model_name={MODEL}").body["data"])
 
-    def statuses(self) -> dict[int, str]:
-        return {row["id"]: row["status"] for row in self.rows()}
+    def verdicts(self) -> dict[int, str]:
+        """What the health checks say of each worker: what the table shows, whatever the server already knows."""
+        return {row["id"]: row["probe"] for row in self.rows()}
 
     def table(self) -> None:
         """The real command, as a person would run it."""

@@ -69,7 +69,7 @@ class Story:
             told = self._scene.request("POST", "/api/server/register", registration, pretty=True)
             self._scene.names[told.body["id"]] = toy.name
             self._narrator.reply(f"{told.body['msg']} It is worker {told.body['id']}.")
-        self._scene.wait_until("the first health check", lambda: self._all_are("available"))
+        self._scene.wait_until("the first health check", lambda: self._all_are_up())
 
     def _eight_prompts(self) -> None:
         self._narrator.title("2. Eight prompts: amber gets about three in four, birch the rest")
@@ -107,7 +107,7 @@ class Story:
         self._narrator.say("Nobody told the server. The next prompts are answered all the same:")
         for prompt in PROMPTS[:4]:
             self._scene.ask(prompt)
-        self._scene.wait_until("marking amber down", lambda: "down" in self._scene.statuses().values())
+        self._scene.wait_until("marking amber down", lambda: "down" in self._scene.verdicts().values())
         self._narrator.say("Meanwhile the health checks have noticed:")
         self._scene.table()
 
@@ -116,14 +116,14 @@ class Story:
         port = self._amber.port
         self._narrator.command(f"{self._scene.manage} sample-worker --shape openai --name amber --port {port} &")
         self._amber = self._children.toy("openai", "amber", port)
-        self._scene.wait_until("marking amber up", lambda: self._all_are("available"))
+        self._scene.wait_until("marking amber up", lambda: self._all_are_up())
         self._scene.table()
         for prompt in PROMPTS[4:]:
             self._scene.ask(prompt)
 
-    def _all_are(self, status: str) -> bool:
-        statuses = self._scene.statuses()
-        return all(statuses.get(worker) == status for worker in self._scene.names)
+    def _all_are_up(self) -> bool:
+        verdicts = self._scene.verdicts()
+        return all(verdicts.get(worker) == "up" for worker in self._scene.names)
 
     def _what_next(self) -> None:
         url = self._scene.server.url
