@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from urllib.parse import parse_qsl, urlsplit
+import base64
+import json
+from collections.abc import Iterable, Iterator
+from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 from app.core.conversation import UpstreamRequest
 from app.core.secret_names import names_a_secret
@@ -11,18 +13,48 @@ from app.services.masking import MASK
 
 # Shorter ones are no credentials, and would garble a sentence.
 SHORTEST = 6
+# What messages put behind a text that they cut.
+CUT = "…'\". "
 
 
 def redacted(text: str, request: UpstreamRequest, secrets: Iterable[str]) -> str:
     """`text` without `secrets` and without the values of headers and parameters that are named like secrets.
 
+    Nor as a URL, JSON or base64 writes them, nor the beginning of one where the text was cut off.
     For messages of failures only: never on the path of an answer.
     """
-    found = {*secrets, *_credentials(request)}
-    for secret in sorted(found, key=len, reverse=True):
-        if len(secret) >= SHORTEST:
-            text = text.replace(secret, MASK)
-    return text
+    known = {secret for secret in (*secrets, *_credentials(request)) if len(secret) >= SHORTEST}
+    forms = sorted({form for secret in known for form in _forms(secret) if len(form) >= SHORTEST}, key=len)
+    for form in reversed(forms):
+        text = text.replace(form, MASK)
+    end = text.rstrip(CUT)
+    begun = max((_begun(end, form) for form in forms), default=0)
+    return f"{end[:-begun]}{MASK}{text[len(end) :]}" if begun else text
+
+
+def _begun(text: str, form: str) -> int:
+    """How many characters of `form` the text ends with."""
+    return next((n for n in range(len(form) - 1, SHORTEST - 1, -1) if text.endswith(form[:n])), 0)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    yield secret
+    yield quote(secret, safe="")
+    yield quote_plus(secret)
+    written = json.dumps(secret)[1:-1]
+    yield written
+    yield written.replace("/", "\\/")
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    for form in _base64(secret.encode("utf-8", "replace")):
+        yield form
+        yield form.replace("+", "-").replace("/", "_")
+
+
+def _base64(secret: bytes) -> Iterator[str]:
+    """What is the same of it whatever stands around it: one for each place that it may have in a group of three."""
+    for before, unsure in ((0, 0), (1, 2), (2, 3)):
+        whole = (before + len(secret)) // 3 * 4
+        yield base64.b64encode(b"\0" * before + secret).decode()[unsure:whole]
 
 
 def _credentials(request: UpstreamRequest) -> Iterable[str]:
@@ -31,4 +63,15 @@ def _credentials(request: UpstreamRequest) -> Iterable[str]:
         if names_a_secret(name):
             yield value
             # Without the scheme in front: `Bearer` is no secret.
-            yield from value.split()[1:]
+            scheme, *rest = value.split()
+            yield from rest
+            if scheme.lower() == "basic":
+                yield from _user_and_password("".join(rest))
+
+
+def _user_and_password(packed: str) -> Iterable[str]:
+    try:
+        pair = base64.b64decode(packed).decode()
+    except ValueError:
+        return ()
+    return pair, pair.partition(":")[2]

@@ -28,7 +28,7 @@ def test_probe_shows_what_workers_say_and_writes_nothing(manage: Manage) -> None
         add(manage, upstream.port)
         add(manage, dead)
         before = manage("list-workers", "--json").stdout
-        head, first, second = done(manage("probe")).splitlines()
+        head, first, second = done(manage("probe", ROLLCALL_PROBE_TIMEOUT_S="20")).splitlines()
     assert head.split() == ["id", "model", "url", "answer", "took", "error"]
     assert first.split()[3] == "up"
     assert second.split()[3] == "down"
