@@ -5,28 +5,26 @@ from __future__ import annotations
 import contextlib
 import logging
 import mimetypes
-import time
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from app.core.encoded import content_type_of, decode_base64, decode_data_url
 from app.core.errors import NotFound, UpstreamError
-from app.core.language import LanguageError
-from app.core.urls import MAX_URL, ascii_url, check_url
+from app.services.downloads import PAUSES_S, Downloads, Unusable, shown
 from app.services.media_files import MediaFolder, is_media_id, new_media_id
 from app.settings import Settings
 from app.storage import media
 from app.storage.database import Database
 from app.storage.media import MediaRecord
-from app.upstream.client import Client, SendFailure
+from app.upstream.client import Client
 
 log = logging.getLogger(__name__)
 
 ANY_TYPE = "application/octet-stream"
-# A link that a worker gave a moment ago may need another moment on its content network.
-PAUSES_S = (0.5, 1.5)
 BATCH = 500
 
 
@@ -44,10 +42,6 @@ class MediaFile:
         return f"/v1/media/{self.id}"
 
 
-class Unusable(Exception):
-    """Why a link gives no file; a clause."""
-
-
 class Media:
     """Thread-safe. Every method raises StorageUnavailable when the database or the folder fails."""
 
@@ -55,12 +49,10 @@ class Media:
         self, database: Database, client: Client, settings: Settings, pauses_s: tuple[float, ...] = PAUSES_S
     ) -> None:
         self._database = database
-        self._client = client
         self._folder = MediaFolder(settings.media_folder)
         self._cap = settings.media_max_bytes
         self._keep_s = settings.media_keep_s
-        self._timeout_s = settings.timeout_s
-        self._pauses_s = pauses_s
+        self._downloads = Downloads(client, self._cap, settings.timeout_s, pauses_s)
 
     def keep_bytes(self, data: bytes, content_type: str, job_id: str | None = None) -> MediaFile:
         """Raises UpstreamError when they are more than a file may have."""
@@ -86,14 +78,18 @@ class Media:
         try:
             if inline := decode_data_url(url):
                 return self.keep_bytes(inline[0], inline[1] or default_type, job_id)
-            target = ascii_url(url.partition("#")[0].replace(" ", "%20"))
-            # The length that a registration may have is no limit for a signed link.
-            check_url(target[:MAX_URL], "url")
-            return self._fetched(target, headers, job_id, default_type)
-        except (LanguageError, Unusable, UpstreamError, ValueError) as error:
-            # Without its query, which may hold a signature.
-            log.warning("A result of job %s is not kept: %s (%.200s)", job_id, error, url.partition("?")[0])
+            return self._fetched(url, headers, job_id, default_type)
+        except (Unusable, UpstreamError, ValueError) as error:
+            log.warning("A result of job %s is not kept: %s (%s)", job_id, error, shown(url))
         return None
+
+    def bytes_of(self, url: str) -> bytes:
+        """What a link of a worker gives, not kept. Raises UpstreamError when that is no file, or too large a one."""
+        try:
+            return self._downloads.into(url, {}, lambda: nullcontext(BytesIO()))[0].getvalue()
+        except Unusable as error:
+            message = f"The worker's file could not be fetched from {shown(url)}: {error}."
+            raise UpstreamError(message, should_retry=False) from error
 
     def find(self, media_id: str) -> MediaFile | None:
         if not is_media_id(media_id):
@@ -135,26 +131,8 @@ class Media:
         self._folder.sweep(self._keep_s)
 
     def _fetched(self, url: str, headers: Mapping[str, str], job_id: str | None, default_type: str) -> MediaFile:
-        for pause_s in self._pauses_s:
-            try:
-                return self._download(url, headers, job_id, default_type)
-            except Unusable:
-                time.sleep(pause_s)
-        return self._download(url, headers, job_id, default_type)
-
-    def _download(self, url: str, headers: Mapping[str, str], job_id: str | None, default_type: str) -> MediaFile:
         media_id = new_media_id()
-        deadline = time.monotonic() + self._timeout_s
-        try:
-            with self._folder.incoming(media_id) as file:
-                got = self._client.download(url, headers, deadline=deadline, cap_bytes=self._cap, sink=file.write)
-                if not 200 <= got.status < 300:
-                    raise Unusable(f"HTTP {got.status}")
-                if "html" in got.content_type.lower():
-                    raise Unusable("it is a web page")
-        except SendFailure as failure:
-            # A file that is too large now is so the next time as well.
-            raise (UpstreamError if failure.kind == "too_large" else Unusable)(failure.message) from failure
+        _, got = self._downloads.into(url, headers, lambda: self._folder.incoming(media_id))
         content_type = content_type_of(got.content_type) or mimetypes.guess_type(urlsplit(url).path)[0] or default_type
         return self._record(media_id, content_type, got.size, job_id)
 
