@@ -68,7 +68,7 @@ class Exchange:
             "chunked": "Transfer-Encoding: chunked",
             "eof": "Connection: close",
         }[framing]
-        named = {"Content-Type": content_type, **(headers or {})}
+        named = {**({"Content-Type": content_type} if content_type else {}), **(headers or {})}
         lines = [f"HTTP/1.1 {status} Scripted", end, *(f"{name}: {value}" for name, value in named.items())]
         self.send("\r\n".join([*lines, "", ""]).encode())
 

@@ -1,0 +1,78 @@
+"""A model asked through Rollcall over HTTP, in every shape that callers have."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from tests.serving import Answer, Server
+
+CHAT = "/v1/chat/completions"
+
+
+@dataclass(frozen=True)
+class Told:
+    """`finish` is OpenAI's word. `usage` is empty where the reply says nothing of it."""
+
+    text: str
+    finish: str | None
+    usage: dict[str, Any]
+    error: str = ""
+    whole: bool = True
+
+
+def chat(server: Server, model: str, prompt: str, **fields: Any) -> Answer:
+    body = {"model": model, "messages": [{"role": "user", "content": prompt}], **fields}
+    return server.ask("POST", CHAT, body)
+
+
+def once(server: Server, model: str, prompt: str) -> Told:
+    answer = chat(server, model, prompt)
+    assert answer.status == 200, answer.body
+    (choice,) = answer.body["choices"]
+    return Told(choice["message"]["content"], choice["finish_reason"], answer.body.get("usage", {}))
+
+
+def streamed(server: Server, model: str, prompt: str) -> Told:
+    answer = chat(server, model, prompt, stream=True, stream_options={"include_usage": True})
+    assert answer.status == 200, answer.body
+    assert answer.headers.get_content_type() == "text/event-stream"
+    return told(answer.body)
+
+
+def told(stream: bytes) -> Told:
+    """What the frames of a whole stream say together."""
+    frames = [line.removeprefix("data: ") for line in stream.decode().split("\n\n") if line.startswith("data: ")]
+    chunks = [json.loads(frame) for frame in frames if frame != "[DONE]"]
+    errors = [chunk["error"]["message"] for chunk in chunks if "error" in chunk]
+    choices = [choice for chunk in chunks for choice in chunk.get("choices", [])]
+    text = "".join(choice["delta"].get("content") or "" for choice in choices)
+    finishes = [choice["finish_reason"] for choice in choices if choice.get("finish_reason")]
+    assert len(finishes) <= 1, finishes
+    usage = next((chunk["usage"] for chunk in chunks if chunk.get("usage")), {})
+    return Told(text, finishes[0] if finishes else None, usage, "".join(errors), frames[-1:] == ["[DONE]"])
+
+
+def seed(server: Server, model: str, prompt: str) -> str:
+    answer = server.ask("POST", "/api/v1/chat/completions", {"model_name": model, "input": prompt})
+    assert answer.status == 200, answer.body
+    assert (answer.body["success"], answer.body["msg"]) == (True, "execute succeed")
+    result: str = answer.body["result"]
+    return result
+
+
+def floats(embedding: Any) -> list[float]:
+    """Of either form."""
+    if isinstance(embedding, list):
+        return embedding
+    data = base64.b64decode(embedding)
+    return list(struct.unpack(f"<{len(data) // 4}f", data))
+
+
+def message(answer: Answer) -> str:
+    """The sentence of an error in OpenAI's shape."""
+    sentence: str = answer.body["error"]["message"]
+    return sentence

@@ -1,0 +1,35 @@
+"""Rollcall with one system of the player registered at a time: several bear the name of the same model."""
+
+from __future__ import annotations
+
+from tests.player.play import Play
+from tests.player.scenes import Scene
+from tests.player.server import Player
+from tests.player.systems import System
+from tests.serving import Server
+
+PROMPT = 'say "hi" to {MODEL_NAME}, 你好\n'
+
+
+class Stage:
+    def __init__(self, server: Server, player: Player) -> None:
+        self.server = server
+        self.player = player
+        self._play: Play | None = None
+        self._worker = 0
+
+    def on(self, system: System, scene: Scene = Scene()) -> Play:  # noqa: B008
+        """The play of this system, registered over HTTP, which expects PROMPT."""
+        if self._play is None or self._play.system.id != system.id:
+            self.clear()
+            play = self.player.stage(system)
+            self._worker = self.server.register(**play.system.registration)
+            self._play = play
+        self._play.set(scene, PROMPT)
+        return self._play
+
+    def clear(self) -> None:
+        if self._play is not None:
+            answer = self.server.ask("DELETE", f"/api/server/workers/{self._worker}")
+            assert answer.status == 200, answer
+            self._play = None
