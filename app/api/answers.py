@@ -20,13 +20,13 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 class Told(Protocol):
-    """What is known of an answer beside what it says."""
+    """What is known of an answer beside what it says. None: of a job that is not known any more."""
 
     @property
-    def worker_id(self) -> int: ...
+    def worker_id(self) -> int | None: ...
 
     @property
-    def attempts(self) -> int: ...
+    def attempts(self) -> int | None: ...
 
 
 def new_id(prefix: str) -> str:
@@ -34,11 +34,16 @@ def new_id(prefix: str) -> str:
 
 
 def answer_headers(answer: Told, notices: Iterable[str]) -> Headers:
-    headers = [("X-Rollcall-Worker", str(answer.worker_id)), ("X-Rollcall-Attempts", str(answer.attempts))]
-    if notice := "; ".join(notices):
-        text = _CONTROL.sub(" ", notice)[:1000].encode("latin-1", "replace").decode("latin-1")
-        headers.append(("X-Rollcall-Notice", text))
-    return headers
+    told = (("X-Rollcall-Worker", answer.worker_id), ("X-Rollcall-Attempts", answer.attempts))
+    return [(name, str(value)) for name, value in told if value is not None] + notice_headers(notices)
+
+
+def notice_headers(notices: Iterable[str]) -> Headers:
+    notice = "; ".join(notices)
+    if not notice:
+        return []
+    text = _CONTROL.sub(" ", notice)[:1000].encode("latin-1", "replace").decode("latin-1")
+    return [("X-Rollcall-Notice", text)]
 
 
 def whole(answer: Told, make: Callable[[], dict[str, Any]], headers: Headers) -> Response:

@@ -6,11 +6,12 @@ Requests are validated by core/dialects/chat.py; tests/api/test_chat_schemas.py 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
 from app.api.fields import Flag, Number, Text, Whole
+from app.core.conversation import Task
 from app.core.dialects.fields import MODEL_NAME_LENGTH
 from app.core.dialects.openai_chat import ROLES
 
@@ -171,6 +172,16 @@ class ModelSchema(Schema):
     object = Text(required=True, validate=validate.Equal("model"))
     created = Whole(required=True)
     owned_by = Text(required=True)
+    task = Text(
+        required=True,
+        validate=validate.OneOf(get_args(Task)),
+        metadata={"description": "What its first enabled worker does."},
+    )
+    tasks = fields.List(
+        Text(validate=validate.OneOf(get_args(Task))),
+        required=True,
+        metadata={"description": "Of all its enabled workers; each gets the requests of its task."},
+    )
 
 
 class ModelListSchema(Schema):

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
-from flask import Response, g, request
+from flask import Response, current_app, g, request
 from flask.sansio.scaffold import Scaffold
 
-from app.core.errors import BodyTooLarge, HostRefused, InvalidJson, WrongMediaType
+from app.core.errors import BodyTooLarge, HostRefused, InvalidJson, OriginRefused, WrongMediaType
 from app.core.json_input import parse_json
 from app.settings import Settings
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 JSON = "application/json"
+FORM = "multipart/form-data"
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 OPEN_TO_EVERY_HOST = ("/healthz", "/readyz")
 DRAIN_BYTES = 16_000_000
 _CUT_SHORT = "The body could not be read to its end."
+_with_forms: set[Callable[..., Any]] = set()
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def takes_forms(view: View) -> View:
+    """Lets the bodies of this view be multipart/form-data as well."""
+    _with_forms.add(view)
+    return view
 
 
 def register_edge(scaffold: Scaffold, settings: Settings, *, only: Container[str] | None = None) -> None:
@@ -51,6 +61,11 @@ def request_id() -> str:
 
 def read_json() -> Any:
     """The request's body. Raises BodyTooLarge, InvalidJson, or InvalidRequest naming the field with impossible text."""
+    return parse_json(read_body())
+
+
+def read_body() -> bytes:
+    """Whatever was sent, whole. Raises BodyTooLarge, and InvalidJson where it breaks off."""
     try:
         raw = request.get_data()
     except Exception:  # each server raises its own for a broken chunk or a client that left
@@ -60,7 +75,7 @@ def read_json() -> Any:
         raise _too_large(len(raw) - 1)
     if len(raw) < (request.content_length or 0):
         raise InvalidJson(_CUT_SHORT)
-    return parse_json(raw)
+    return raw
 
 
 class _Guard:
@@ -100,11 +115,22 @@ class _Guard:
 def _check_media_type(environ: Mapping[str, Any]) -> None:
     """Also of writes without a body, so that no web page can send any without a preflight."""
     if environ.get("CONTENT_TYPE") != JSON and request.mimetype != JSON:
-        sent = f"not {request.mimetype[:100]}" if request.mimetype else "and names none"
-        raise WrongMediaType(f"The request needs the header Content-Type: {JSON}, {sent}.")
+        _check_form(environ)
     coding = environ.get("HTTP_CONTENT_ENCODING", "identity")
     if coding != "identity":
         raise WrongMediaType(f"The body must not be compressed (Content-Encoding: {coding[:100]}).")
+
+
+def _check_form(environ: Mapping[str, Any]) -> None:
+    """A form is what web pages of strangers may send here; their browsers say whose page it is."""
+    taken = current_app.view_functions.get(request.endpoint or "") in _with_forms
+    if not taken or request.mimetype != FORM:
+        sent = f"not {request.mimetype[:100]}" if request.mimetype else "and names none"
+        wanted = f"{JSON} or {FORM}" if taken else JSON
+        raise WrongMediaType(f"The request needs the header Content-Type: {wanted}, {sent}.")
+    origin = environ.get("HTTP_ORIGIN")
+    if origin is not None and origin.partition("://")[2] != environ.get("HTTP_HOST"):
+        raise OriginRefused("A web page of another origin sent this form; forms are taken from programs only.")
 
 
 def _too_large(limit: int) -> BodyTooLarge:

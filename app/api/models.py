@@ -11,6 +11,7 @@ from app.core.dialects.fields import MODEL_NAME_LENGTH
 from app.core.errors import ModelNotFound
 from app.core.json_text import json_bytes
 from app.core.selection import Pool
+from app.services.tasks import tasks_of
 
 blueprint = Blueprint("rollcall-models", __name__)
 
@@ -36,11 +37,15 @@ def show_model(name: str) -> Response:
 
 
 def _entry(pool: Pool) -> dict[str, Any]:
+    """`task` is that of the first enabled worker, `tasks` are all: workers of one name may do different things."""
+    tasks = tasks_of(worker for worker in pool.workers if worker.admin == "enabled")
     return {
         "id": pool.model_name,
         "object": "model",
         "created": int(pool.created_at),
         "owned_by": pool.owner or "rollcall",
+        "task": tasks[0],
+        "tasks": tasks,
     }
 
 

@@ -61,7 +61,7 @@ class Carried:
     def unsupported(self, request: ChatRequest) -> str | None:
         """The first field of a request that a worker which speaks only text cannot be given; None: all can."""
         if request.task != "text":
-            return self._unsupported_input(request) if request.task == "embedding" else None
+            return self._unsupported_input(request) if request.task == "embedding" else self._unsupported_file(request)
         for field, asks_nothing in _MUST_BE_CARRIED.items():
             value = request.body.get(field)
             if value is not None and not asks_nothing(value) and not self._takes(field):
@@ -76,6 +76,12 @@ class Carried:
         """One text fits where a prompt stands; several texts, or tokens, only where the input stands as it came."""
         takes_all = "INPUT" in self.names or self._takes("input")
         return None if takes_all or single_input(request.body.get("input")) is not None else "input"
+
+    def _unsupported_file(self, request: ChatRequest) -> str | None:
+        """A picture that came along changes what is made, so it is never left out."""
+        return next(
+            (name for name, value in request.body.items() if _is_file(name, value) and not self._takes(name)), None
+        )
 
     def notices(self, request: ChatRequest, *, system_leads: bool) -> tuple[str, ...]:
         """What is left out, in words for the caller. `system_leads`: system text goes in front of the first prompt."""
@@ -102,6 +108,14 @@ class Carried:
         if len(spoken) > 1:
             return True
         return system_text(request.messages) is not None and "SYSTEM_PROMPT" not in self.names and not system_leads
+
+
+def _is_file(name: str, value: Any) -> bool:
+    return (name == "input_reference" and value is not None) or is_data_url(value)
+
+
+def is_data_url(value: Any) -> bool:
+    return isinstance(value, str) and value[:5].lower() == "data:" and "," in value
 
 
 def carried_by(names: Iterable[str], request_paths: Iterable[str]) -> Carried:

@@ -58,6 +58,11 @@ class HostRefused(InvalidRequest):
     code = "host_not_allowed"
 
 
+class OriginRefused(InvalidRequest):
+    status = 403
+    code = "origin_not_allowed"
+
+
 class NotFound(InvalidRequest):
     status = 404
     code = "not_found"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from app.core.carrying import is_data_url
 from app.core.conversation import ChatRequest
 from app.core.worker import Worker
 
@@ -72,8 +73,10 @@ class Job:
 
 
 def request_text(request: ChatRequest) -> str:
-    """What JSON cannot hold (an uploaded file) is left out: no poll asks for it."""
-    return _text({field.name: getattr(request, field.name) for field in fields(request)})
+    """Files that came with the request are left out: no poll asks for them."""
+    values = {field.name: getattr(request, field.name) for field in fields(request)}
+    body = {name: None if is_data_url(value) else value for name, value in request.body.items()}
+    return _text({**values, "body": body})
 
 
 def request_of(text: str) -> ChatRequest:

@@ -14,7 +14,7 @@ from app.core.errors import InvalidRequest, StorageUnavailable, UpstreamError
 from app.core.fault import WorkerFault
 from app.core.job import JobPlan, Poll
 from app.core.job_record import Job, JobItem
-from app.core.job_step import Polled
+from app.core.job_step import Pace, Polled
 from app.core.language import LanguageError
 from app.core.template import Secrets
 from app.core.worker import Worker
@@ -88,6 +88,15 @@ def plan_of(worker: Worker) -> JobPlan:
     if plan is None:
         raise LanguageError("the registration has no job block", 0, "job")
     return plan
+
+
+def pace_of(job: Job) -> Pace:
+    """A registration that cannot be read any more leaves no better guess than the end of the job."""
+    try:
+        plan = plan_of(job.worker) if job.worker else None
+    except LanguageError:
+        plan = None
+    return Pace(plan.interval_s, plan.timeout_s) if plan else Pace(1.0, 60.0)
 
 
 class _Call:

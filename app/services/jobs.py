@@ -13,11 +13,10 @@ from functools import partial
 from app.core.conversation import ChatRequest, Task
 from app.core.errors import NotFound, RollcallError, StorageUnavailable
 from app.core.job_record import Job
-from app.core.job_step import JITTER, Pace, Polled, step
-from app.core.language import LanguageError
+from app.core.job_step import JITTER, Polled, step
 from app.core.template import Secrets
 from app.services.job_cleaning import Cleaning
-from app.services.job_polling import Poller, plan_of
+from app.services.job_polling import Poller, pace_of
 from app.services.job_start import Starter
 from app.services.job_store import JobStore
 from app.services.job_waiting import Waiting
@@ -194,13 +193,4 @@ class Jobs:
 
 def _stepped(job: Job, now: float, polled: Polled) -> Job:
     started = job.claimed_until - CLAIM_S
-    return step(job, polled, _pace(job), started, now, random.uniform(-JITTER, JITTER))
-
-
-def _pace(job: Job) -> Pace:
-    """A registration that cannot be read any more leaves no better guess than the end of the job."""
-    try:
-        plan = plan_of(job.worker) if job.worker else None
-    except LanguageError:
-        plan = None
-    return Pace(plan.interval_s, plan.timeout_s) if plan else Pace(1.0, 60.0)
+    return step(job, polled, pace_of(job), started, now, random.uniform(-JITTER, JITTER))

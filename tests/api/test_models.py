@@ -23,8 +23,8 @@ def test_list(prefix: str) -> None:
     assert answer.json == {
         "object": "list",
         "data": [
-            {"id": "b", "object": "model", "created": 40, "owned_by": "ops"},
-            {"id": "org/a b", "object": "model", "created": 1000, "owned_by": "rollcall"},
+            {"id": "b", "object": "model", "created": 40, "owned_by": "ops", "task": "text", "tasks": ["text"]},
+            {"id": "org/a b", "object": "model", "created": 1000, "owned_by": "rollcall", "task": "text", "tasks": ["text"]},
         ],
     }
 
