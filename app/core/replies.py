@@ -12,17 +12,22 @@ from app.core.reply_json import parse_reply
 
 _SHOWN = 80
 _BEGINNING = 200
+_NO_TEXT = ("image/", "video/", "audio/")
 _TITLE = re.compile(r"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 _HTML = re.compile(r"\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 
 
 def reply_value(raw: str, content_type: str, *, needs_json: bool) -> Any:
-    """The JSON value of a reply, or its text. Raises WorkerFault for web pages, and what must be JSON and is not."""
+    """The JSON value of a reply, or its text.
+
+    Raises WorkerFault for web pages, images and the like, and for what must be JSON and is not.
+    """
     try:
         return parse_reply(raw)
     except ValueError:
-        if needs_json or ("html" in content_type.lower() and _HTML.match(raw)):
-            raise _not_json(raw, content_type) from None
+        kind = content_type.lower()
+        if needs_json or ("html" in kind and _HTML.match(raw)) or kind.lstrip().startswith(_NO_TEXT):
+            raise _not_text(raw, content_type, "JSON" if needs_json else "text") from None
         return raw
 
 
@@ -53,9 +58,10 @@ def web_page(status: int, raw: str) -> str | None:
     return one_line(f"HTTP {status} with a web page: {title[1] if title else raw[:_SHOWN]}")
 
 
-def _not_json(raw: str, content_type: str) -> WorkerFault:
+def _not_text(raw: str, content_type: str, expected: str) -> WorkerFault:
     kind = one_line(content_type, _SHOWN) or "no content type"
-    return WorkerFault(f"The worker answered with {kind} where JSON was expected: {one_line(raw, _SHOWN)}", "not_json")
+    told = f"The worker answered with {kind} where {expected} was expected: {one_line(raw, _SHOWN)}"
+    return WorkerFault(told, "not_json")
 
 
 def calls_a_tool(raw: Mapping[str, Any]) -> bool:

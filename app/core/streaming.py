@@ -20,6 +20,10 @@ from app.core.replies import joined
 from app.core.watching import Kept, Watched, no_answer_in_sight
 
 _SSE = "text/event-stream"
+# White space in front of an answer; what is more is not passed on.
+MOST_SPACE = 65_536
+# A stream of events begins with one of these, whatever its Content-Type says.
+_SSE_FIELDS = (b"data", b"event", b"id", b"retry", b":")
 _JSON_LINES = ("ndjson", "jsonl", "json-seq", "jsonlines")
 ReadReply = Callable[[bytes, str], Reply]
 
@@ -135,12 +139,16 @@ def _framing_of(content_type: str) -> str | None:
 def _is_one_reply(framing: str, first: bytes, content_type: str) -> bool:
     """Did the worker answer with one JSON reply or a web page, although a stream was asked of it?"""
     if framing == "sse":
-        return first[:1] in (b"{", b"[", b'"', b"<")
+        return first[:1] in (b"{", b"[", b'"', b"<") or not (_SSE in content_type.lower() or _is_sse(first))
     if framing == "json-array":
         return first[:1] not in (b"[", b"")
     if framing == "text":
         return "json" in content_type.lower() and first[:1] in (b"{", b"[", b'"')
     return first[:1] == b"<"
+
+
+def _is_sse(first: bytes) -> bool:
+    return any(first.startswith(field[: len(first)]) for field in _SSE_FIELDS)
 
 
 def _begun(chunks: Iterable[bytes]) -> tuple[bytes, Iterable[bytes]]:
@@ -153,6 +161,8 @@ def _begun(chunks: Iterable[bytes]) -> tuple[bytes, Iterable[bytes]]:
         size += len(chunk)
         if begin := chunk.removeprefix(codecs.BOM_UTF8).lstrip():
             return begin, chain(seen, rest)
+        if size > MOST_SPACE:
+            seen.pop()
         if size > MAX_REPLY_BYTES:
             raise no_answer_in_sight()
     return b"", seen

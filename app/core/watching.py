@@ -7,6 +7,7 @@ from itertools import chain
 
 from app.core.conversation import Event
 from app.core.fault import MAX_REPLY_BYTES, WorkerFault
+from app.core.framing import MAX_FRAME_BYTES
 
 _COST_OF_A_FRAME = 100
 
@@ -36,17 +37,21 @@ def no_answer_in_sight() -> WorkerFault:
 
 
 class Kept:
-    """Chunks that are kept until it is clear that they are a stream."""
+    """Chunks that are kept until it is clear that they are a stream, as it is when they are more than a frame."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._rest = iter(chunks)
         self._seen: list[bytes] = []
+        self._size = 0
         self.keeps = True
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._rest:
             if self.keeps:
                 self._seen.append(chunk)
+                self._size += len(chunk)
+                if self._size > 2 * MAX_FRAME_BYTES:
+                    self.forget()
             yield chunk
 
     def forget(self) -> None:
