@@ -17,6 +17,8 @@ def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
         docs,
         embeddings,
         health,
+        images,
+        media,
         messages,
         models,
         offline,
@@ -24,13 +26,16 @@ def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
         register,
         route,
         text_completions,
+        videos,
         workers,
     )
     from app.api.chat_openapi import document
     from app.api.edge import register_edge
     from app.api.errors import register_error_handlers
+    from app.api.image_openapi import document_images
     from app.api.json_provider import JsonProvider
     from app.api.surface_openapi import document_surfaces
+    from app.api.video_openapi import document_videos
     from app.core.version import VERSION
 
     app.config |= {
@@ -44,13 +49,16 @@ def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
     api = docs.Api(app)
     document(api.spec)
     document_surfaces(api.spec)
+    document_images(api.spec)
+    document_videos(api.spec)
     documented = (
         *(register.blueprint, presets.blueprint, offline.blueprint, workers.blueprint, route.blueprint),
         health.blueprint,
     )
     plain = (
         *(completions.blueprint, messages.blueprint, text_completions.blueprint, embeddings.blueprint),
-        *(models.blueprint, docs.blueprint),
+        *(images.blueprint, media.blueprint),
+        *(videos.blueprint, models.blueprint, docs.blueprint),
     )
     for blueprint in documented:
         api.register_blueprint(blueprint)

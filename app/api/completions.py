@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from flask import Blueprint, Response, g
 
 from app.api.answers import answer_headers, new_id, streamed, whole
 from app.api.edge import read_json, request_id
 from app.api.runtime import rollcall
-from app.core.conversation import ChatRequest
+from app.api.seed_media import media_reply
+from app.core.conversation import ChatRequest, Task
 from app.core.dialects import openai_chat, seed
 from app.core.dialects.chat import Surface, parse_chat, surface_of
 from app.core.dialects.openai_chunks import chunks, error_frame
 from app.services.routing import Answer, StreamAnswer
+from app.services.tasks import task_of_prompt
 
 blueprint = Blueprint("rollcall-completions", __name__)
 
@@ -24,10 +27,17 @@ def complete_chat() -> Response:
     body = read_json()
     g.surface = surface_of(body)
     surface, chat = parse_chat(body, request_id())
+    if surface == "seed" and (task := _task_of(chat.model)) != "text":
+        return media_reply(replace(chat, task=task))
     router = rollcall().router
     if chat.stream:
         return _streamed(chat, router.stream(chat))
     return _whole(surface, chat, router.complete(chat))
+
+
+def _task_of(model: str) -> Task:
+    pool = rollcall().fleet.pool(model)
+    return "text" if pool is None else task_of_prompt(pool.workers)
 
 
 def _whole(surface: Surface, chat: ChatRequest, answer: Answer) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -15,6 +16,7 @@ from app.upstream.client import Client, Download, SendFailure
 # A link that a worker gave a moment ago may need another moment on its content network.
 PAUSES_S = (0.5, 1.5)
 _SHOWN = 200
+_CREDENTIALS = re.compile(r"//[^/]*@")
 
 Sink = TypeVar("Sink", bound=BinaryIO)
 
@@ -28,8 +30,8 @@ class Unusable(Exception):
 
 
 def shown(url: str) -> str:
-    """Without its query, which may hold a signature."""
-    return url.partition("?")[0][:_SHOWN]
+    """Without its query, which may hold a signature, and without a password."""
+    return _CREDENTIALS.sub("//", url.partition("?")[0])[:_SHOWN]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.services.bench import Bench
 from app.services.checker import Checker
 from app.services.fleet import Fleet
+from app.services.generation import Generation
 from app.services.jobs import Jobs
 from app.services.media import Media
 from app.services.registration import Registry
@@ -30,6 +31,7 @@ class Rollcall:
     checker: Checker
     media: Media
     jobs: Jobs
+    generation: Generation
 
     def start(self) -> None:
         """Follow the fleet, poll jobs, check health. Called once in each serving process, never by the factory."""
@@ -51,6 +53,7 @@ def assemble(settings: Settings, database: Database) -> Rollcall:
     prober = Prober(client)
     router = Router(fleet, client, bench, settings, settings.secret)
     media = Media(database, client, settings)
+    jobs = Jobs(database, router, media, settings, settings.secret)
     return Rollcall(
         settings=settings,
         database=database,
@@ -62,5 +65,6 @@ def assemble(settings: Settings, database: Database) -> Rollcall:
         router=router,
         checker=Checker(database, fleet, prober, bench, settings, settings.secret),
         media=media,
-        jobs=Jobs(database, router, media, settings, settings.secret),
+        jobs=jobs,
+        generation=Generation(router, jobs, settings.timeout_s),
     )

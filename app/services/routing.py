@@ -86,15 +86,19 @@ class Router:
         return self._answered(request, awaiting.submitted, "job")[1]
 
     def works_by_job(self, request: ChatRequest) -> bool:
-        """Is this request one for `submit`, and not for `result`? Raises RollcallError where nobody can take it.
+        """Is this request one for `submit`, and not for `result`? Raises RollcallError where nobody can take it."""
+        return self.drawn(request).job is not None
 
-        Where workers of both kinds can, one is drawn as for a call, so that each keeps its share.
+    def drawn(self, request: ChatRequest) -> Dialect:
+        """How a worker works that could take this request. Raises RollcallError where nobody can.
+
+        It is drawn as for a call, so that workers with jobs and without keep their shares.
         """
         search = self._search(request, "any")
         found = search.draw()
         if found is None:
             raise search.refusal()
-        return found.dialect.job is not None
+        return found.dialect
 
     def contact(self, worker: Worker, *, deadline: float) -> Contact:
         """For calls to a worker that is known already, as polls are. `deadline` is of time.monotonic()."""

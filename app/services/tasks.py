@@ -21,3 +21,9 @@ ROUTES: Final[dict[Task, tuple[str, str]]] = {
 def tasks_of(workers: Iterable[Worker]) -> tuple[Task, ...]:
     """The tasks of these workers, each once, in their order."""
     return tuple(dict.fromkeys(dialect_of(worker).task for worker in workers))
+
+
+def task_of_prompt(workers: Iterable[Worker]) -> Task:
+    """What a prompt alone asks of these workers: text where any of them answers in text, else images or a video."""
+    tasks = tasks_of(workers)
+    return "text" if "text" in tasks else next((task for task in tasks if task in ("image", "video")), "text")

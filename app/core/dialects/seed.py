@@ -33,6 +33,11 @@ def reply(answer: Reply) -> dict[str, Any]:
     return {"success": True, "msg": "execute succeed", "result": answer.text}
 
 
+def media_reply(address: str) -> dict[str, Any]:
+    """Of an image or video model: where the first of what it made is."""
+    return {"success": True, "msg": "execute succeed", "result": address}
+
+
 def error_body(error: RollcallError, request_id: str) -> dict[str, Any]:
     """The whole error reply, of management routes too."""
     field = "model_name" if error.field == "model" else error.field  # what others call it

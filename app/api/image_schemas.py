@@ -1,0 +1,45 @@
+"""/v1/images/generations as marshmallow schemas: for the OpenAPI document. Requests are validated by core/dialects/."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from app.api.chat_schemas import ModelName, Open
+from app.api.fields import Flag, Text, Whole
+from app.core.dialects.images import FORMATS, MOST_IMAGES
+
+
+class ImageRequestSchema(Open):
+    model = Text(required=True, validate=ModelName)
+    prompt = Text(required=True)
+    n = Whole(
+        allow_none=True,
+        validate=validate.Range(1, MOST_IMAGES),
+        metadata={"description": "How many. A worker that makes one image at a time is called that often."},
+    )
+    size = Text(allow_none=True, metadata={"description": "Such as 1024x1024."})
+    quality = Text(allow_none=True)
+    style = Text(allow_none=True)
+    background = Text(allow_none=True)
+    moderation = Text(allow_none=True)
+    output_format = Text(allow_none=True)
+    seed = Whole(allow_none=True)
+    response_format = Text(
+        allow_none=True,
+        validate=validate.OneOf(FORMATS),
+        metadata={"description": "url where nothing is said, whatever the worker gives; it is converted here."},
+    )
+    stream = Flag(allow_none=True, validate=validate.Equal(False), metadata={"description": "Images come whole."})
+    user = Text(allow_none=True)
+
+
+class ImageSchema(Open):
+    url = Text(
+        metadata={"description": "The worker's, or of a copy here. A worker's path or text stands here as it came."}
+    )
+    b64_json = Text()
+
+
+class ImageReplySchema(Schema):
+    created = Whole(required=True, metadata={"description": "UTC seconds."})
+    data = fields.List(fields.Nested(ImageSchema), required=True)
