@@ -1,202 +1,92 @@
-"""Ask a model server that nobody here wrote, through Rollcall, with the unmodified openai package.
+"""Ask model servers that nobody here wrote, through Rollcall, with client packages that nobody here changed.
 
-usage: make test-live [WRITE=1]
+usage: make test-live [WRITE=1] [MORE=1]
 
-Installs llama-cpp-python with random weights into an environment of its own under var/live/ (it is compiled: minutes
-the first time), or LitServe where that cannot be built. The transcript goes to the terminal and, with --write, to
-docs/live.md.
+Not part of `make test`. A llama-server is found (LLAMA_SERVER, PATH, the cache) or built once, which takes cmake, a
+C++ compiler and about 7 minutes; everything is kept in $XDG_CACHE_HOME/rollcall-live. WRITE=1 writes docs/live.md.
+MORE=1 also installs llama-cpp-python (compiled: 4 minutes) and transformers with torch (1.2 GB), which are otherwise
+asked only where they are installed already.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import re
-import socket
+import platform
+import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-import venv
-from collections.abc import Iterator
 from pathlib import Path
 
-import openai
+from attached import Bench
+from build import llama_server
+from checks_llama import llama_checks
+from models import KEY
+from others import other_checks
+from packages import environment, version
+from places import HERE, ROOT, Missing, cache
+from processes import rollcall
+from transcript import Transcript
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-LIVE = ROOT / "var" / "live"
-PYTHON = LIVE / "venv" / "bin" / "python"
-LLAMA = ("llama-cpp-python[server]==0.3.36", "gguf")
-LITSERVE = ("litserve==0.2.19",)
-BUILD = {"CMAKE_ARGS": "-DLLAVA_BUILD=OFF -DGGML_NATIVE=OFF"}
+TITLE = """# Model servers that nobody here wrote
 
-lines: list[str] = []
-
-
-def say(text: str = "") -> None:
-    lines.append(text)
-    print(text, flush=True)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+The transcript of `make test-live WRITE=1`, as it ran: real model servers with tiny random weights, so their words mean
+nothing, under `manage.py attach` and behind a served Rollcall, asked with unmodified client packages. What stands in
+a Python block is the source of the check that ran; what stands below it is what it showed. One llama-server, which
+asks for a key, is registered in four dialects (OpenAI's chat, its own `/completion`, Anthropic's `/v1/messages`, the
+Responses API); a second one gives embeddings."""
 
 
-def installed(package: str) -> bool:
-    return subprocess.run([PYTHON, "-c", f"import {package}"], capture_output=True, check=False).returncode == 0
-
-
-def install(*packages: str) -> bool:
-    command = [PYTHON, "-m", "pip", "install", "--quiet", *packages]
-    return subprocess.run(command, env=os.environ | BUILD, check=False).returncode == 0
-
-
-@contextlib.contextmanager
-def running(*command: str | Path, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
-    with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(
-            [str(word) for word in command], cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT, text=True
-        )
-        process.log = log  # type: ignore[attr-defined]
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
-def log_of(process: subprocess.Popen[str]) -> str:
-    log = process.log  # type: ignore[attr-defined]
-    log.seek(0)
-    return str(log.read())
-
-
-def wait_for(url: str, process: subprocess.Popen[str], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and process.poll() is None:
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2):
-            return
-        time.sleep(0.1)
-    raise SystemExit(f"{url} did not answer:\n{log_of(process)}")
-
-
-@contextlib.contextmanager
-def llama_server() -> Iterator[tuple[str, str, str]]:
-    weights = LIVE / "tiny.gguf"
-    subprocess.run([PYTHON, HERE / "tiny_gguf.py", weights], check=True)
-    port = free_port()
-    with running(
-        PYTHON, "-m", "llama_cpp.server", "--model", weights, "--model_alias", "tiny", "--host", "127.0.0.1",
-        "--port", str(port), "--n_ctx", "2048", "--n_threads", "1",
-    ) as process:  # fmt: skip
-        wait_for(f"http://127.0.0.1:{port}/v1/models", process)
-        yield "llama-cpp-python 0.3.36", f"http://127.0.0.1:{port}", "/v1/models"
-
-
-@contextlib.contextmanager
-def litserve_server() -> Iterator[tuple[str, str, str]]:
-    port = free_port()
-    with running(PYTHON, HERE / "litserve_model.py", str(port)) as process:
-        wait_for(f"http://127.0.0.1:{port}/health", process)
-        yield "LitServe 0.2.19", f"http://127.0.0.1:{port}", "/health"
-
-
-def model_server() -> contextlib.AbstractContextManager[tuple[str, str, str]]:
-    if not PYTHON.exists():
-        venv.create(LIVE / "venv", with_pip=True)
-    if installed("llama_cpp.server") and installed("gguf") or install(*LLAMA):
-        return llama_server()
-    if installed("litserve") or install(*LITSERVE):
-        return litserve_server()
-    raise SystemExit("Neither llama-cpp-python nor LitServe could be installed; see pip's words above.")
-
-
-@contextlib.contextmanager
-def rollcall() -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as var:
-        env = os.environ | {"ROLLCALL_VAR": var, "DATABASE_URL": "", "ROLLCALL_PORT": "0"}
-        with running(sys.executable, ROOT / "manage.py", "serve", "--migrate", env=env) as process:
-            until = time.monotonic() + 30
-            while not (found := re.search(r"listens at (http://\S+)", log_of(process))):
-                if time.monotonic() > until or process.poll() is not None:
-                    raise SystemExit(log_of(process))
-                time.sleep(0.05)
-            wait_for(f"{found[1]}/readyz", process)
-            yield found[1]
-
-
-def registration(base: str, health: str) -> dict[str, object]:
-    usage = {"prompt": "usage.prompt_tokens", "completion": "usage.completion_tokens"}
-    return {
-        "model_name": "tiny-llm",
-        "upstream_model": "tiny",
-        "req_url_template": f"{base}/v1/chat/completions",
-        "body": {"model": "{MODEL_NAME}", "messages": "{MESSAGES}", "temperature": "{MODEL_TEMPERATURE}",
-                 "max_tokens": "{MAX_TOKENS}", "stream": "{STREAM}"},
-        "response_extract": "choices[].message.content",
-        "finish_extract": "choices[].finish_reason",
-        "usage": usage,
-        "error": {"error": "*"},
-        "stream": {"framing": "sse", "delta_extract": "choices[].delta.content",
-                   "finish_extract": "choices[].finish_reason", "usage": usage, "done": "[DONE]"},
-        "health": {"req_url_template": f"{base}{health}"},
-    }  # fmt: skip
-
-
-def register(door: str, body: dict[str, object]) -> None:
-    text = json.dumps(body, indent=2)
-    say(f"$ curl -X POST -H 'Content-Type: application/json' {door}/api/server/register -d '{text}'")
-    request = urllib.request.Request(f"{door}/api/server/register", text.encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request) as reply:
-        say(reply.read().decode().strip())
-
-
-def ask(door: str) -> None:
-    client = openai.OpenAI(base_url=f"{door}/v1", api_key="unused", _strict_response_validation=True)
-    question = [{"role": "user", "content": "Tell me about the sea."}]
-    say(f"\n>>> client = openai.OpenAI(base_url='{door}/v1', api_key='unused')   # openai {openai.__version__}")
-    say(">>> client.chat.completions.create(model='tiny-llm', messages=question, max_tokens=12)")
-    whole = client.chat.completions.create(model="tiny-llm", messages=question, max_tokens=12)  # type: ignore[arg-type]
-    choice = whole.choices[0]
-    say(f"{choice.message.content!r}  finish_reason={choice.finish_reason}  usage={whole.usage}")
-    assert choice.message.content
-    assert whole.model == "tiny-llm"
-    say("\n>>> client.chat.completions.create(model='tiny-llm', messages=question, max_tokens=12, stream=True)")
-    pieces, finish = [], None
-    stream = client.chat.completions.create(model="tiny-llm", messages=question, max_tokens=12, stream=True)  # type: ignore[call-overload]
-    for chunk in stream:
-        if chunk.choices and chunk.choices[0].delta.content:
-            pieces.append(chunk.choices[0].delta.content)
-        finish = (chunk.choices[0].finish_reason if chunk.choices else None) or finish
-    say(f"{' | '.join(pieces)}  finish_reason={finish}")
-    assert pieces
-    assert finish in {"stop", "length"}
-    say("\n>>> client.models.list()")
-    names = [model.id for model in client.models.list()]
-    say(str(names))
-    assert names == ["tiny-llm"]
-
-
-def main() -> None:
-    with model_server() as (server, base, health), rollcall() as door:
-        say(f"# {server} at {base}, Rollcall at {door}\n")
-        register(door, registration(base, health))
-        ask(door)
+def main() -> int:
+    started = time.monotonic()
+    if shutil.which("curl") is None:
+        raise Missing("curl is missing: install it (Debian and Ubuntu: apt install curl).")
+    binary = llama_server()
+    clients, langchain = environment("clients", "half a minute"), environment("langchain", "half a minute")
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / "tiny.gguf"
+        subprocess.run([clients, HERE / "tiny_gguf.py", weights], check=True)
+        env = _environment(Path(folder))
+        transcript = Transcript({folder: "/tmp", str(binary): "llama-server", str(cache()): "CACHE", str(ROOT): "."})
+        with rollcall(env) as door:
+            bench = Bench(transcript, door, env, binary, weights)
+            llama_checks(bench, clients, langchain)
+            others = other_checks(bench, clients, more="--more" in sys.argv)
     if "--write" in sys.argv:
-        head = (
-            "# A model server that nobody here wrote\n\n"
-            "Transcript of `make test-live WRITE=1`: the server is installed in an environment of its own, runs tiny\n"
-            "random weights (so its words mean nothing), is registered, and is asked through Rollcall with the\n"
-            "unmodified `openai` package in its strict mode.\n\n```text\n"
-        )
-        (ROOT / "docs" / "live.md").write_text(head + "\n".join(lines) + "\n```\n", encoding="utf-8")
-    print("\n1 passed, 0 failed")
+        transcript.write(ROOT / "docs" / "live.md", TITLE, [*_versions(binary, clients, langchain), *others])
+    print(f"\n{transcript.table()}\n\nIn {time.monotonic() - started:.0f} s.")
+    print(f"{transcript.count(True)} passed, {transcript.count(False)} failed, {transcript.count(None)} skipped")
+    return 1 if transcript.count(False) else 0
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Of Rollcall and of all that it is asked with: a database of its own, and a key that the model servers ask for."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("ROLLCALL_")},
+        "ROLLCALL_VAR": str(folder / "var"),
+        "DATABASE_URL": "",
+        "ROLLCALL_PORT": "0",
+        "ROLLCALL_SECRET_ENV": KEY,
+        KEY: f"live-{secrets.token_hex(16)}",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _versions(binary: Path, clients: Path, langchain: Path) -> list[tuple[str, str]]:
+    done = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True)
+    said = (done.stdout + done.stderr).splitlines()
+    return [
+        ("Python", platform.python_version()),
+        ("llama-server", next(line.removeprefix("version: ") for line in said if line.startswith("version"))),
+        *((name, version(clients, name)) for name in ("openai", "anthropic")),
+        ("langchain-openai", f"{version(langchain, 'langchain-openai')} on openai {version(langchain, 'openai')}"),
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        sys.exit(main())
+    except Missing as missing:
+        sys.exit(f"make test-live: {missing}")
