@@ -48,9 +48,7 @@ class VideoSchema(Schema):
     remixed_from_video_id = Text(required=True, allow_none=True)
     results = fields.List(
         Object(),
-        metadata={
-            "description": "Of a completed one, all that was made: {url, content_type}, {path} or a value."
-        },
+        metadata={"description": "Of a completed one, all that was made: {url, content_type}, {path} or a value."},
     )
 
 
