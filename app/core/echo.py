@@ -27,7 +27,10 @@ def _texts(node: Any) -> Iterator[str]:
 
 
 def without_echo(text: str, echoes: Sequence[str]) -> str:
-    return next((text[len(echo) :] for echo in echoes if text.startswith(echo)), text)
+    for echo in echoes:
+        if text.startswith(echo):
+            return text[len(echo) :]
+    return text
 
 
 def refined(events: Iterable[Event], output: Output, echoes: Sequence[str]) -> Iterator[Event]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.answer import path_of
+from app.core.call_headers import rendered_headers
 from app.core.conversation import ChatRequest, Event, Item, UpstreamRequest
 from app.core.echo import refined
 from app.core.extract import Path
@@ -15,7 +16,7 @@ from app.core.job_reading import JobReading, JobState, Poll
 from app.core.language import LanguageError, text_of
 from app.core.limits import Limits
 from app.core.messages import MessagePlan
-from app.core.outgoing import Call, compile_call, compile_url_at, rendered_headers
+from app.core.outgoing import Call, compile_call, compile_url_at
 from app.core.replies import no_answer
 from app.core.reply_json import text_of_body
 from app.core.template import Secrets, Template, compile_tree

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.body_encoding import BodyType, encode_form, encode_json, encode_multipart
+from app.core.call_headers import CallHeaders, compile_headers
 from app.core.carrying import Carried, carried_by, passed_on, taken_by
 from app.core.conversation import ChatRequest, UpstreamRequest
-from app.core.errors import InvalidRequest, UpstreamError
-from app.core.headers import header_value, merged
+from app.core.errors import InvalidRequest
+from app.core.headers import merged
 from app.core.language import LanguageError
 from app.core.limits import Limits
 from app.core.messages import MessagePlan
@@ -40,7 +41,7 @@ class Call:
     body: Template | None
     carried: Carried
     taken: frozenset[str] | None
-    header_names: frozenset[str]
+    headers: CallHeaders
     body_type: BodyType = "json"
 
     def build(
@@ -63,25 +64,13 @@ class Call:
             url = self.url.render(values, secrets)
         if self.params is not None and (params := self.params.render(values, secrets)) is not ABSENT:
             url = with_query(url, params)
-        headers = self._headers(request, values, secrets)
+        headers = self.headers.render(values, secrets, None if request is None else request.request_id)
         body = None
         if self.body is not None:
             body, boundary = self._body(self.body, request, values, secrets)
             if boundary:
-                headers["Content-Type"] = boundary
+                headers = merged(headers, {"Content-Type": boundary})
         return UpstreamRequest(self.method, ascii_url(url), headers, body)
-
-    def _headers(self, request: ChatRequest | None, values: Values, secrets: Secrets) -> dict[str, str]:
-        headers = {}
-        if self.body is not None and "content-type" not in self.header_names:
-            headers["Content-Type"] = _CONTENT_TYPES[self.body_type]
-        if request is not None and "x-request-id" not in self.header_names:
-            headers["X-Request-Id"] = request.request_id
-        if self.header is not None:
-            headers.update(rendered_headers(self.header, values, secrets))
-        if self.body_type == "multipart":
-            headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
-        return headers
 
     def _body(
         self, template: Template, request: ChatRequest | None, values: Values, secrets: Secrets
@@ -103,19 +92,6 @@ class Call:
 
     def parts(self) -> Iterator[Template]:
         yield from (part for part in (self.url, self.params, self.header, self.body) if part is not None)
-
-
-def rendered_headers(header: Template, values: Values, secrets: Secrets) -> dict[str, str]:
-    """Raises InvalidRequest or UpstreamError for a value with a line break, depending on who brought it."""
-    rendered = header.render(values, secrets)
-    headers = {}
-    for name, value in {} if rendered is ABSENT else rendered.items():
-        try:
-            headers[name] = header_value(value)
-        except ValueError as error:
-            fault = f"The header {name} of this model's worker cannot be sent: its value holds a {error}."
-            raise InvalidRequest(fault) if header.placeholders else UpstreamError(fault) from None
-    return headers
 
 
 def overlaid(spec: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,7 +127,9 @@ def compile_call(
     )
     taken = taken_by(carried, body if isinstance(body, dict) else ()) if openai_shaped else None
     names = frozenset(name.lower() for name in header)
-    return Call(method, target, params, head, content, carried, taken, names, words.get("body_type") or "json")
+    body_type: BodyType = words.get("body_type") or "json"
+    headers = compile_headers(head, names, None if content is None else _CONTENT_TYPES[body_type])
+    return Call(method, target, params, head, content, carried, taken, headers, body_type)
 
 
 def compile_url_at(url: str, where: str, limits: Limits | None = None) -> Template:

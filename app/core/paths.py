@@ -33,7 +33,15 @@ class Path:
         A path with `[*]` gives its texts joined, or the list of its matches when one is no text.
         """
         for way in self._alternatives:
-            found = _joined(_gather(value, way.steps)) if way.fans else _follow(value, way.steps)
+            if way.fans:
+                found = _joined(_gather(value, way.steps))
+            else:
+                found = value
+                for step in way.steps:
+                    # The first branch is most steps of most paths, on every streamed event.
+                    found = found.get(step) if type(step) is str and type(found) is dict else _member(found, step)
+                    if found is None:
+                        break
             if found is not None:
                 return found
         return None
@@ -73,15 +81,6 @@ def compile_path(text: str, fillings: Fillings = _NOTHING) -> Path:
         if position == len(text):
             return Path(text, tuple(alternatives))
         position += 1  # the bar
-
-
-def _follow(value: Any, steps: Steps) -> Any:
-    for step in steps:
-        # The first branch is most steps of most paths, on every streamed event.
-        value = value.get(step) if isinstance(step, str) and isinstance(value, dict) else _member(value, step)
-        if value is None:
-            return None
-    return value
 
 
 def _member(value: Any, step: Step | Fan) -> Any:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from app.core.conversation import ChatRequest, Event, Reply, UpstreamRequest
-from app.core.dialect import Dialect, build_request
+from app.core.dialect import Dialect
 from app.core.errors import UpstreamError
 from app.core.gather import as_events, gather
 from app.core.reading import WorkerFault
@@ -100,8 +100,9 @@ class Attempt:
         return replace(self, request=request, slot=None)
 
     def _whole(self) -> Reply:
-        reply = self.send()
-        reader = self.dialect.reader(stream=False, request=self.request)
+        contact = self.contact
+        reply = contact.send(self._request)
+        reader = contact.dialect.reader(stream=False, request=self.request)
         return reader.reply(reply.status, reply.body, reply.headers.get("content-type", ""))
 
     def _gathered(self) -> Reply:
@@ -147,7 +148,9 @@ class Attempt:
             self.slot.release()
 
     def _request(self, secrets: Secrets, token: str | None) -> UpstreamRequest:
-        return build_request(self.worker, self.request, stream=False, secrets=secrets, access_token=token)
+        contact = self.contact
+        return contact.dialect.request(contact.worker, self.request, stream=False, secrets=secrets, access_token=token)
 
     def _stream_request(self, secrets: Secrets, token: str | None) -> UpstreamRequest:
-        return build_request(self.worker, self.request, stream=True, secrets=secrets, access_token=token)
+        contact = self.contact
+        return contact.dialect.request(contact.worker, self.request, stream=True, secrets=secrets, access_token=token)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from app.core.conversation import ChatRequest
@@ -23,7 +23,7 @@ Way = Literal["call", "job", "any"]
 ROOM_WAIT_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
     """`timeout_s`: how long the whole request may take. `slot` is held for the call; None: the worker has no limit."""
 
@@ -105,7 +105,8 @@ class Search:
 
     def _with(self, found: Found, slot: Slot) -> Found:
         self._tried.add(found.worker.id)
-        return replace(found, slot=slot)
+        found.slot = slot
+        return found
 
 
 def fits(dialect: Dialect, request: ChatRequest, way: Way) -> bool:
