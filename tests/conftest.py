@@ -84,6 +84,18 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """As `database_url`, for all tests of a module."""
+    if request.param == "sqlite":
+        path = tmp_path_factory.mktemp("shared") / "rollcall.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+    else:
+        with postgres_database(request.getfixturevalue("postgres_server"), TEMPLATE) as url:
+            yield url
+
+
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     engine = create_engine(database_url, **engine_options(database_url))

@@ -25,5 +25,11 @@ def tasks_of(workers: Iterable[Worker]) -> tuple[Task, ...]:
 
 def task_of_prompt(workers: Iterable[Worker]) -> Task:
     """What a prompt alone asks of these workers: text where any of them answers in text, else images or a video."""
-    tasks = tasks_of(workers)
-    return "text" if "text" in tasks else next((task for task in tasks if task in ("image", "video")), "text")
+    asked: Task = "text"
+    for worker in workers:
+        task = dialect_of(worker).task
+        if task == "text":
+            return task
+        if asked == "text" and task != "embedding":
+            asked = task
+    return asked

@@ -12,7 +12,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.serving import make_server
 
-from app.api import completions, embeddings, messages, models, text_completions
+from app.api import completions, embeddings, images, messages, models, text_completions
 from app.api.edge import register_edge
 from app.api.errors import register_error_handlers
 from app.core.conversation import ChatRequest, Event, Reply, Result
@@ -106,7 +106,7 @@ def callers_app(
     app = Flask("callers")
     register_edge(app, settings or Settings())
     register_error_handlers(app)
-    for surface in (completions, messages, text_completions, embeddings, models):
+    for surface in (completions, messages, text_completions, embeddings, images, models):
         app.register_blueprint(surface.blueprint)
     app.extensions["rollcall"] = SimpleNamespace(router=router or ScriptedRouter(), fleet=fleet or ScriptedFleet())
     return app

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import TEMPLATE, postgres_database
 from tests.served.toys import Toy
 from tests.serving import Server, serving
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def shared_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """As `database_url`, for all tests of a module."""
-    if request.param == "sqlite":
-        path = tmp_path_factory.mktemp("shared") / "rollcall.db"
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
-        yield f"sqlite:///{path}"
-    else:
-        with postgres_database(request.getfixturevalue("postgres_server"), TEMPLATE) as url:
-            yield url
 
 
 @pytest.fixture(scope="module")
