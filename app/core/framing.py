@@ -96,15 +96,20 @@ def _lines(chunks: Iterable[bytes], *, with_rest: bool) -> Iterator[bytes]:
             if size > MAX_FRAME_BYTES:
                 raise too_large()
             continue
-        block = b"".join(pieces) + chunk if pieces else chunk
+        block = b"".join((*pieces, chunk)) if pieces else chunk
+        pieces.clear()
         after_cr = block.endswith(b"\r")
         lines = block.splitlines()
         rest = b"" if block.endswith((b"\n", b"\r")) else lines.pop()
-        pieces, size = ([rest], len(rest)) if rest else ([], 0)
+        del block
+        if rest:
+            pieces.append(rest)
+        size = len(rest)
         if start:
             lines[0] = lines[0].removeprefix(_BOM)
             start = False
         yield from lines
+        del lines
     if with_rest and pieces:
         yield b"".join(pieces)
 

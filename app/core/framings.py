@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from app.core.fault import WorkerFault
 from app.core.framing import MAX_FRAME_BYTES, CutFrame, Frame, sse_frames, too_large
-from app.core.reply_json import parse_reply
+from app.core.reply_json import MAX_DEPTH, parse_reply
 
 FRAMINGS = ("sse", "ndjson", "null", "json-array", "text")
 _BOM = "\ufeff"
@@ -30,12 +30,15 @@ def separated_frames(chunks: Iterable[bytes], mark: bytes) -> Iterator[Frame]:
     size = 0
     for chunk in chunks:
         *whole, rest = chunk.split(mark)
-        for end in whole:
-            pieces.append(end)
-            if frame := _frame(b"".join(pieces)):
-                yield frame
+        if whole and pieces:
+            pieces.append(whole[0])
+            whole[0] = b"".join(pieces)
             pieces.clear()
             size = 0
+        # filter: a flood of marks costs next to nothing
+        for piece in filter(None, whole):
+            if frame := _frame(piece):
+                yield frame
         pieces.append(rest)
         size += len(rest)
         if size > MAX_FRAME_BYTES:
@@ -96,6 +99,8 @@ class _OpenArray:
             if self._depth == 0 and mark == b"{":
                 raise WorkerFault("The worker's stream is no JSON array, which its registration promises.", "not_json")
             self._depth += 1
+            if self._depth > MAX_DEPTH:
+                raise WorkerFault(f"The worker's stream is nested deeper than {MAX_DEPTH}.", "not_json")
             return position - 1 if self._depth == 1 else None  # nothing but space is before the array
         elif mark in b"]}":
             self._depth -= 1

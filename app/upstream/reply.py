@@ -14,7 +14,8 @@ from app.upstream.connection import Reads
 from app.upstream.failure import SendFailure, reply_failure
 from app.upstream.response import Response
 
-PIECE = 65_536
+# What is read before other requests have their turn.
+PIECE = 16_384
 # After its end mark a stream's body should end at once; then its connection can be used again.
 TAIL_S = 0.05
 
@@ -53,11 +54,16 @@ class UpstreamStream:
         announced = self.headers.get("content-length", "")
         if capped and announced.isdecimal() and int(announced) > self._cap:
             raise self._too_large()
-        total = 0
+        total = run = 0
         while piece := self._read():
             total += len(piece)
+            run += len(piece)
             if capped and total > self._cap:
                 raise self._too_large()
+            if run >= PIECE:
+                # A worker that sends faster than we read must not keep this process from its other requests.
+                time.sleep(0)
+                run = 0
             yield piece
 
     def read_all(self) -> bytes:
