@@ -64,6 +64,22 @@ def seed(server: Server, model: str, prompt: str) -> str:
     return result
 
 
+def completion(server: Server, model: str, prompt: str) -> tuple[str, str]:
+    """Its text and why it ended, in OpenAI's older shape."""
+    answer = server.ask("POST", "/v1/completions", {"model": model, "prompt": prompt})
+    assert answer.status == 200, answer
+    (choice,) = answer.body["choices"]
+    return choice["text"], choice["finish_reason"]
+
+
+def message_text(server: Server, model: str, prompt: str) -> tuple[str, str]:
+    """The same in Anthropic's shape."""
+    turns = [{"role": "user", "content": prompt}]
+    answer = server.ask("POST", "/v1/messages", {"model": model, "max_tokens": 64, "messages": turns})
+    assert answer.status == 200, answer
+    return "".join(block.get("text", "") for block in answer.body["content"]), answer.body["stop_reason"]
+
+
 def floats(embedding: Any) -> list[float]:
     """Of either form."""
     if isinstance(embedding, list):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, unquote_plus, urlsplit
 
 from tests.fakes import Request
 from tests.player.systems import with_secrets
@@ -38,7 +38,7 @@ class Call:
     def _place(self, request: Request) -> str | None:
         wanted, params = urlsplit(self.url), dict(self.params)
         params |= {name: values[0] for name, values in parse_qs(wanted.query, keep_blank_values=True).items()}
-        if not self._is(wanted.path or "/", unquote(request.path) or "/"):
+        if not self._is(unquote(wanted.path) or "/", unquote(request.path) or "/"):
             return f"the path is {request.path}, not {wanted.path}"
         given = {name: values[0] for name, values in request.query.items()}
         wrong = [name for name, value in params.items() if not self._is(value, given.get(name, ""))]
@@ -90,7 +90,7 @@ class Call:
         for found in _PLACEHOLDER.finditer(text):
             name = found[0][1:-1].partition(":")[0]
             free = name not in self.names
-            pattern += re.escape(text[end : found.start()]) + (".*" if free else re.escape(str(self.names[name])))
+            pattern += re.escape(text[end : found.start()]) + (".*" if free else re.escape(_text(self.names[name])))
             end = found.end()
         return re.fullmatch(pattern + re.escape(text[end:]), given, re.DOTALL) is not None
 
@@ -105,7 +105,15 @@ def carries(request: Request, text: str) -> bool:
     """Has the caller's text arrived in this request, whole and once more what it was?"""
     if request.headers.get("content-type", "").startswith("application/json"):
         return _within(request.json, text)
-    return text in unquote(request.target.replace("+", " ")) or text.encode() in request.body
+    return text in unquote_plus(request.target) or text.encode() in request.body or text in _form(request)
+
+
+def _form(request: Request) -> str:
+    return unquote_plus(request.body.decode("utf-8", "replace"))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _within(value: Any, text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -54,6 +55,16 @@ class Play:
         blocks = (words.get("job", {}), words.get("stream", {}))
         return next((block["framing"] for block in blocks if "framing" in block), "sse")
 
+    @property
+    def marks_its_end(self) -> bool:
+        words = self.system.registration
+        blocks = (words.get("job", {}), words.get("stream", {}))
+        return any(word in block for block in blocks for word in ("done", "done_when", "finish_extract"))
+
+    @property
+    def makes_n(self) -> bool:
+        return re.search(r"\{N[:}]", json.dumps(self.system.registration.get("body"))) is not None
+
     def answer(self, exchange: Exchange) -> None:
         request = replace(exchange.request, target=exchange.request.target.removeprefix(self.path) or "/")
         exchange.request = request
@@ -82,7 +93,9 @@ class Play:
             return self._say(exchange, self.system.err or "", self.scene.err)
         if no_stream is None:
             return self._frames(exchange)
-        return self._say(exchange, self.system.job["submit"] if self.system.job else self.system.sample or "")
+        if self.system.job:
+            return self._say(exchange, self.system.job["submit"])
+        return self._send(exchange, (self.system.sample or "").encode(), 200, self.system.sample_type)
 
     def _frames(self, exchange: Exchange) -> None:
         scene = self.scene
@@ -101,10 +114,11 @@ class Play:
         self.polls += 1
         if self.system.registration["job"].get("framing"):
             return self._frames(exchange)
-        states = self._states()
-        return self._say(exchange, states[min(self.polls, len(states)) - 1])
+        return self._say(exchange, self.states[min(self.polls, len(self.states)) - 1])
 
-    def _states(self) -> list[str]:
+    @property
+    def states(self) -> list[str]:
+        """What its job's polls say, one after the other."""
         said: list[Any] = (self.system.job or {})["polls"]
         running = [body for body, state in said if state == "running"]
         if self.scene.polls is not None:
