@@ -9,6 +9,7 @@ from typing import Any
 from flask import Response, request
 from werkzeug.http import parse_etags
 from werkzeug.utils import send_file
+from werkzeug.wsgi import FileWrapper
 
 from app.core.encoded import content_type_of
 from app.core.errors import NotFound
@@ -19,6 +20,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "sandbox; default-src 'none'; img-src 'self'; media-src 'self'",
 }
+_PIECE = 65_536
 _ONE_RANGE = re.compile(r"\s*bytes\s*=\s*(?:(\d{1,18})-(\d{1,18})?|-(\d{1,18}))\s*\Z", re.IGNORECASE)
 
 
@@ -44,10 +46,10 @@ def send_media(file: MediaFile) -> Response:
 
 
 def _environ(file: MediaFile) -> dict[str, Any]:
-    """The request with a range that can be read by Werkzeug, or none; and without the server's own way to send files,
-    which reads all that is in front of a range."""
+    """The request with a range that can be read by Werkzeug, or none; and with its way to send files, because that of
+    the server reads all that is in front of a range."""
     environ = dict(request.environ)
-    environ.pop("wsgi.file_wrapper", None)
+    environ["wsgi.file_wrapper"] = lambda file, _: FileWrapper(file, _PIECE)
     wanted = environ.pop("HTTP_RANGE", None)
     unchanged = parse_etags(environ.get("HTTP_IF_NONE_MATCH")).contains_weak(file.id)
     if wanted is not None and not unchanged and (understood := _range(wanted, file.size)):
