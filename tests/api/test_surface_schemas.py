@@ -11,6 +11,7 @@ from flask_smorest import Api
 from marshmallow import Schema
 
 from app.api.chat_openapi import document
+from app.api.image_schemas import ImageReplySchema, ImageRequestSchema
 from app.api.surface_openapi import document_surfaces
 from app.api.surface_schemas import (
     EmbeddingReplySchema,
@@ -22,7 +23,7 @@ from app.api.surface_schemas import (
     TextRequestSchema,
 )
 from app.core.conversation import Item, Reply, Result, Usage
-from app.core.dialects import anthropic, anthropic_reply, completions, embeddings
+from app.core.dialects import anthropic, anthropic_reply, completions, embeddings, images
 from app.core.errors import InvalidRequest
 
 HI = {"role": "user", "content": "hi"}
@@ -38,6 +39,7 @@ EMBEDDING: tuple[Parse, Schema, dict[str, Any]] = (
     *(embeddings.parse, EmbeddingRequestSchema()),
     {"model": "m", "input": "a"},
 )
+IMAGE: tuple[Parse, Schema, dict[str, Any]] = (images.parse, ImageRequestSchema(), {"model": "m", "prompt": "p"})
 JUDGED: list[tuple[tuple[Parse, Schema, dict[str, Any]], dict[str, Any], bool]] = [
     *((MESSAGES, options, True) for options in (
         {}, {"system": "s"}, {"system": [{"type": "text", "text": "s"}]}, {"stream": True}, {"top_k": 5},
@@ -62,6 +64,14 @@ JUDGED: list[tuple[tuple[Parse, Schema, dict[str, Any]], dict[str, Any], bool]] 
     )),
     *((EMBEDDING, options, False) for options in (
         {"model": None}, {"input": None}, {"input": []}, {"encoding_format": "int8"}, {"dimensions": 0}, {"user": 1},
+    )),
+    *((IMAGE, options, True) for options in (
+        {}, {"n": 10, "size": "1x1", "seed": -1}, {"response_format": "b64_json"}, {"stream": False, "vendor": [1]},
+        dict.fromkeys(("n", "size", "seed", "quality", "response_format", "stream", "user")),
+    )),
+    *((IMAGE, options, False) for options in (
+        {"model": None}, {"model": "x" * 201}, {"prompt": None}, {"prompt": 1}, {"n": 0}, {"n": 11}, {"n": True},
+        {"size": 1}, {"seed": "1"}, {"quality": []}, {"response_format": "png"}, {"stream": True}, {"user": 1},
     )),
 ]  # fmt: skip
 
@@ -89,6 +99,8 @@ def test_replies_and_errors_are_what_the_document_says() -> None:
     text = completions.parse(TEXT[2], "r")
     reply = completions.reply(text, Reply("a", "stop", Usage(1, 2)), reply_id="cmpl-1", created=1)
     assert TextReplySchema().validate(reply) == {}
+    for entry in ({"url": "http://h.example/1"}, {"b64_json": "aGk="}):
+        assert ImageReplySchema().validate(images.reply([entry], created=1)) == {}
     for encoding in ("float", "base64"):
         embedding = embeddings.parse({**EMBEDDING[2], "encoding_format": encoding}, "r")
         assert EmbeddingReplySchema().validate(embeddings.reply(embedding, Result((Item("json", [0.5]),)))) == {}
