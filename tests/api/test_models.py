@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
+import openai
 import pytest
 
 from app.core.errors import NotReady
-from tests.api.callers import ScriptedFleet, callers_app, worker
+from tests.api.callers import ScriptedFleet, callers_app, served, worker
 
+TEXT = {"task": "text", "tasks": ["text"]}
 FLEET = ScriptedFleet(
     worker("b", 1, created_at=50.9, owner="ops"),
     worker("b", 2, created_at=40.2, admin="offline"),
@@ -24,9 +28,36 @@ def test_list(prefix: str) -> None:
         "object": "list",
         "data": [
             {"id": "b", "object": "model", "created": 40, "owned_by": "ops", "task": "text", "tasks": ["text"]},
-            {"id": "org/a b", "object": "model", "created": 1000, "owned_by": "rollcall", "task": "text", "tasks": ["text"]},
+            {
+                "id": "org/a b",
+                "object": "model",
+                "created": 1000,
+                "owned_by": "rollcall",
+                "task": "text",
+                "tasks": ["text"],
+            },
         ],
     }
+
+
+def test_the_task_of_each() -> None:
+    video, image = json.dumps({"task": "video"}), json.dumps({"task": "image"})
+    fleet = ScriptedFleet(
+        worker("film", 1, spec=video),
+        worker("both", 2, spec=image, admin="offline"),
+        worker("both", 3, spec=video),
+        worker("both", 4),
+        worker("both", 5),
+    )
+    app = callers_app(fleet=fleet)
+    rows = {row["id"]: (row["task"], row["tasks"]) for row in app.test_client().get("/v1/models").json["data"]}
+    assert rows == {"film": ("video", ["video"]), "both": ("video", ["video", "text"])}
+    with (
+        served(app) as url,
+        openai.OpenAI(base_url=f"{url}/v1", api_key="none", _strict_response_validation=True) as api,
+    ):
+        assert [model.id for model in api.models.list()] == ["both", "film"]
+        assert api.models.retrieve("film").to_dict()["task"] == "video"
 
 
 @pytest.mark.parametrize("prefix", ["/v1", "/api/v1"])

@@ -91,14 +91,14 @@ def test_what_a_worker_is_not_told_is_said(door: Door) -> None:
 
 def test_jobs_of_other_tasks_are_none_of_these(door: Door) -> None:
     message = {"role": "user", "content": "a cat"}
-    with FakeUpstream(json_answer({"url": "http://127.0.0.1:9/"})) as upstream:
-        with door.model(**{**PLAIN, "task": "image", "output": {}, "req_url_template": upstream.url}) as model:
-            request = ChatRequest(model, (message,), {"model": model, "prompt": "a cat"}, False, "r", "image")
-            job = door.api.rollcall.jobs.start(request, job_id="job_" + "0" * 32)
-            for path, method in (("", "GET"), ("/content", "GET"), ("", "DELETE")):
-                refusal(door.api.send(method, f"/v1/videos/{job.id}{path}"), 404)
-            assert job.id not in [row["id"] for row in door.api.get("/v1/videos", limit=100).json["data"]]
-            assert door.api.rollcall.jobs.delete(job.id).id == job.id
+    words = {**PLAIN, "task": "image", "output": {}, "req_url_template": "http://127.0.0.1:9/"}
+    with door.model(**words) as model:
+        request = ChatRequest(model, (message,), {"model": model, "prompt": "a cat"}, False, "r", "image")
+        job = door.api.rollcall.jobs.start(request, job_id="job_" + "0" * 32)
+        for path, method in (("", "GET"), ("/content", "GET"), ("", "DELETE")):
+            refusal(door.api.send(method, f"/v1/videos/{job.id}{path}"), 404)
+        assert job.id not in [row["id"] for row in door.api.get("/v1/videos", limit=100).json["data"]]
+        assert door.api.rollcall.jobs.delete(job.id).id == job.id
 
 
 @pytest.mark.parametrize("name", ["nobody", "%00", "x" * 3000, "%ff", "video_" + "0" * 32, "a b"])
@@ -126,9 +126,10 @@ def test_a_page_after_one_that_is_gone_begins_anew(door: Door) -> None:
 @pytest.fixture(scope="module")
 def film(door: Door) -> Iterator[str]:
     """A finished video of ten bytes."""
-    with FakeUpstream(bytes_answer(b"0123456789", content_type="video/mp4")) as files:
-        with door.studio(Studio(done(f"{files.origin}/v.mp4?sig=secret"))) as model:
-            yield door.ended(door.make(model)["id"])["id"]
+    studio = Studio(running())
+    with FakeUpstream(bytes_answer(b"0123456789", content_type="video/mp4")) as files, door.studio(studio) as model:
+        studio.polls = [done(f"{files.origin}/v.mp4?sig=secret")]
+        yield door.ended(door.make(model)["id"])["id"]
 
 
 @pytest.mark.parametrize(
@@ -195,9 +196,12 @@ VALUES: list[tuple[str, Any, Any, str]] = [
 
 @pytest.mark.parametrize(("kind", "value", "result", "words"), VALUES)
 def test_results_that_are_no_files(door: Door, kind: str, value: Any, result: Any, words: str) -> None:
-    with FakeUpstream(json_answer({"url": value})) as upstream:
-        with door.model(**{**PLAIN, "output": {"as": kind}, "req_url_template": upstream.url}) as model:
-            video = door.ended(door.make(model)["id"])
+    plain = {**PLAIN, "output": {"as": kind}}
+    with (
+        FakeUpstream(json_answer({"url": value})) as upstream,
+        door.model(**plain, req_url_template=upstream.url) as model,
+    ):
+        video = door.ended(door.make(model)["id"])
     assert (video["status"], video["results"]) == ("completed", [result])
     assert words in refusal(door.content(video["id"]), 404)["message"]
 
@@ -223,7 +227,9 @@ def test_what_is_deleted_takes_its_file_along(door: Door) -> None:
         path = file.path
         assert path.read_bytes() == b"MP4"
         assert door.api.delete(f"/v1/videos/{video['id']}").json == {
-            **{"id": video["id"], "object": "video.deleted", "deleted": True},
+            "id": video["id"],
+            "object": "video.deleted",
+            "deleted": True,
         }
     assert not path.exists()
     refusal(door.content(video["id"]), 404)

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from tests.api.video_rig import VIDEO, Door, sqlite_door
+from tests.api.video_rig import Door, sqlite_door
 from tests.fakes import FakeUpstream, json_answer
+from tests.services.job_rig import VIDEO
 
 GOOD = b'--B\r\nContent-Disposition: form-data; name="model"\r\n\r\nm\r\n--B--\r\n'
 HEAD = b'--B\r\nContent-Disposition: form-data; name="'
@@ -55,8 +56,10 @@ def test_fields_and_files(door: Door, worker: FakeUpstream, route: str) -> None:
     answer = door.api.send("POST", route, data=sent, content_type="multipart/form-data")
     assert answer.status_code == 200, answer.json
     assert worker.requests[-1].json["all"] == {
-        **{"model": "m", "prompt": "Käfer\r\n--B", "seconds": "4", "fps": 24},
-        **{"mask": "data:application/octet-stream;base64,AP8=", "input_reference": "data:image/png;base64,iVBORw=="},
+        **{name: sent[name] for name in ("model", "prompt", "seconds")},
+        "fps": 24,
+        "mask": "data:application/octet-stream;base64,AP8=",
+        "input_reference": "data:image/png;base64,iVBORw==",
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -57,7 +58,5 @@ texts = st.text(max_size=8)
 
 @given(st.lists(st.tuples(names, texts), max_size=6))
 def test_any_fields_are_an_object_or_refused(fields: list[tuple[str, str]]) -> None:
-    try:
+    with contextlib.suppress(InvalidRequest):
         assert isinstance(typed(fields), dict)
-    except InvalidRequest:
-        pass
