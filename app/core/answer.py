@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.core.conditions import beside, is_framed
 from app.core.conversation import Usage
 from app.core.extract import Condition, LanguageError, Path, compile_condition, compile_path, first_error_text
 from app.core.fault import WorkerFault, one_line
@@ -14,6 +15,7 @@ from app.core.path_syntax import Fillings
 from app.core.reply_json import parse_reply
 
 _NO_WORDS = frozenset({"", "null", "none"})
+_Find = Callable[[Any], Any]
 Tokens = tuple[int | None, int | None]
 """Prompt and completion; None: not said."""
 
@@ -40,8 +42,8 @@ def finish_word(found: Any) -> str | None:
 def finder(path: Path) -> Callable[[Any, str, str], Any]:
     """How a path reads one reply or frame: find(value, raw, event).
 
-    The empty path means the whole text, unquoted when it is a JSON text. A path that begins with `@` sees
-    `@event`, `@data` and `@json` beside the members.
+    The empty path means the whole text, unquoted when it is a JSON text. A path that names `@event`, `@data` or
+    `@json` sees them beside the members.
     """
     if not path.text.strip():
         return lambda value, raw, event: value if isinstance(value, str) else raw
@@ -50,13 +52,8 @@ def finder(path: Path) -> Callable[[Any, str, str], Any]:
     return lambda value, raw, event: path.find(value)
 
 
-def is_framed(path: Path) -> bool:
-    return path.text.lstrip().startswith("@")
-
-
-def with_frame(value: Any, raw: str, event: str) -> dict[str, Any]:
-    members = value if isinstance(value, dict) else {}
-    return {**members, **frame_names(value, raw, event)}
+def with_frame(value: Any, raw: str, event: str) -> Mapping[str, Any]:
+    return beside(value, frame_names(value, raw, event))
 
 
 def frame_names(value: Any, raw: str, event: str) -> dict[str, Any]:
@@ -76,8 +73,8 @@ def parsed(raw: str) -> Any:
 class UsagePaths:
     """Each count is the sum of the whole numbers that its paths find."""
 
-    prompt: tuple[Path, ...]
-    completion: tuple[Path, ...]
+    prompt: tuple[_Find, ...]
+    completion: tuple[_Find, ...]
 
     def read(self, value: Any) -> Tokens:
         return _sum(self.prompt, value), _sum(self.completion, value)
@@ -88,16 +85,20 @@ def compile_usage(spec: Mapping[str, Any] | None, where: str) -> UsagePaths:
     return UsagePaths(*(_usage_paths((spec or {}).get(word), f"{where}.{word}") for word in ("prompt", "completion")))
 
 
-def _usage_paths(spec: Any, where: str) -> tuple[Path, ...]:
+def _usage_paths(spec: Any, where: str) -> tuple[_Find, ...]:
     if isinstance(spec, list):
-        return tuple(path_of(text, f"{where}[{i}]") for i, text in enumerate(spec))
-    return () if spec is None else (path_of(spec, where),)
+        return tuple(_count_finder(path_of(text, f"{where}[{i}]")) for i, text in enumerate(spec))
+    return () if spec is None else (_count_finder(path_of(spec, where)),)
 
 
-def _sum(paths: tuple[Path, ...], value: Any) -> int | None:
+def _count_finder(path: Path) -> _Find:
+    return (lambda value: path.find(with_frame(value, "", ""))) if is_framed(path) else path.find
+
+
+def _sum(finds: tuple[_Find, ...], value: Any) -> int | None:
     total = None
-    for path in paths:
-        if (count := _count(path.find(value))) is not None:
+    for find in finds:
+        if (count := _count(find(value))) is not None:
             total = count if total is None else total + count
     return total
 
@@ -130,12 +131,12 @@ class FailureWords:
         frame = frame_names(value, raw, event)
         retryable = self.retry_when is not None and self.retry_when.holds(value, frame)
         if retryable or (self.error is not None and self.error.holds(value, frame)):
-            raise WorkerFault(self.message(value, raw), "error", retryable=retryable)
+            raise WorkerFault(self.message(value, raw, event), "error", retryable=retryable)
 
-    def message(self, value: Any, raw: str) -> str:
+    def message(self, value: Any, raw: str, event: str = "") -> str:
         """The worker's own words, on one line; empty when it said nothing."""
-        found = self.extract.find(value) if self.extract is not None else None
-        return one_line(text_of(found) if found is not None else first_error_text(value, raw))
+        found = finder(self.extract)(value, raw, event) if self.extract is not None else None
+        return (one_line(text_of(found)) if found is not None else "") or one_line(first_error_text(value, raw))
 
     def may_retry(self, value: Any, raw: str) -> bool:
         return self.retry_when is not None and self.retry_when.holds(value, frame_names(value, raw, ""))

@@ -41,7 +41,7 @@ class AuthPlan:
         if not 200 <= status < 300:
             said = one_line(first_error_text(value, raw)) or "no message"
             raise WorkerFault(f"The exchange for an access token was refused with HTTP {status}: {said}", "error")
-        found = self._token.find(value)
+        found = self._token.find(value)  # of a reply that is no JSON the whole text
         token = text_of(found).strip() if found is not None and not isinstance(found, dict | list | bool) else ""
         if not token:
             raise _no_token(self._token, value)
@@ -72,8 +72,8 @@ def compile_auth(block: Mapping[str, Any] | None) -> AuthPlan | None:
     """Raises LanguageError."""
     if block is None:
         return None
-    for word in ("req_url_template", "token_extract"):
-        if not block.get(word):
+    for word, missing in (("req_url_template", ("", None)), ("token_extract", (None,))):
+        if block.get(word) in missing:
             raise LanguageError(f"a token exchange needs auth.{word}", 0, f"auth.{word}")
     expires = block.get("expires_extract")
     return AuthPlan(

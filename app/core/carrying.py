@@ -121,7 +121,7 @@ def is_data_url(value: Any) -> bool:
 def carried_by(names: Iterable[str], request_paths: Iterable[str]) -> Carried:
     """`names` are a template's placeholders, `request_paths` the paths of its {REQUEST:path}."""
     names, paths = frozenset(names), [path.strip() for path in request_paths]
-    fields = {match[1].strip() for path in paths if (match := _FIRST_MEMBER.match(path))}
+    fields = {match[1].strip() for path in paths for way in path.split("|") if (match := _FIRST_MEMBER.match(way))}
     for name in names:
         fields |= _FIELDS.get(name, {name.lower()})
     if fields & MAX_TOKENS:

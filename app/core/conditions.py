@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from app.core.language import LanguageError, place, text_of
-from app.core.path_syntax import Fillings
+from app.core.path_syntax import Fillings, filled
 from app.core.paths import Path, compile_path
 
-FRAME_NAMES: Final = ("@event", "@data", "@json")
+_FRAMED: Final = re.compile(r"(?:^|\|)\s*@(?:event|data|json)\s*(?:$|[.\[|])")
+_NO_FRAME: Final = dict.fromkeys(("@event", "@data", "@json"))
 _Test = Callable[[Any], bool]
 _MAX_PATTERN: Final = 1000
 _PATTERN_MEMORY: Final = 1 << 20
@@ -27,7 +29,7 @@ class Condition:
         """
         for tests in self._any_of:
             for path, framed, test in tests:
-                if not test(path.find(frame if framed else value)):
+                if not test(path.find(beside(value, frame) if framed else value)):
                     break
             else:
                 return True
@@ -38,7 +40,7 @@ class Condition:
 
 
 def compile_condition(spec: Any, where: str = "", fillings: Fillings | None = None) -> Condition:
-    """`fillings`: the texts of placeholders in its paths.
+    """`fillings`: the texts of placeholders in its paths and values.
 
     Raises LanguageError, whose `where` names the place inside `spec`.
     """
@@ -58,42 +60,56 @@ def _all_of(spec: Any, where: str, fillings: Fillings) -> tuple[tuple[Path, bool
             path = compile_path(text, fillings)
         except LanguageError as error:
             raise error.moved(where=inside) from None
-        tests.append((path, _is_framed(text), _test(wanted, inside)))
+        tests.append((path, is_framed(path), _test(wanted, inside, fillings)))
     return tuple(tests)
 
 
-def _is_framed(path: str) -> bool:
-    return any(path == name or path.startswith((name + ".", name + "[")) for name in FRAME_NAMES)
+def is_framed(path: Path) -> bool:
+    """Does it, or one of its alternatives, look at `@event`, `@data` or `@json`?"""
+    return "@" in path.text and _FRAMED.search(path.text) is not None
 
 
-def _test(wanted: Any, where: str) -> _Test:
+def beside(value: Any, frame: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """What a framed path looks at: the members of an object, and the names of its frame."""
+    names = frame or _NO_FRAME
+    return {**value, **names} if isinstance(value, dict) else names
+
+
+def _test(wanted: Any, where: str, fillings: Fillings) -> _Test:
     if isinstance(wanted, list):
-        tests = [_plain(item, place(where, i)) for i, item in enumerate(wanted)]
+        tests = [_one_of(item, place(where, i), fillings) for i, item in enumerate(wanted)]
         return lambda found: any(test(found) for test in tests)
     if not isinstance(wanted, dict):
-        return _plain(wanted, where)
+        return _plain(wanted, where, fillings)
     if len(wanted) == 1 and "match" in wanted:
-        return _match(wanted["match"], place(where, "match"))
+        return _match(wanted["match"], place(where, "match"), fillings)
     if len(wanted) == 1 and "not" in wanted:
-        return _not(wanted["not"], place(where, "not"))
+        return _not(wanted["not"], place(where, "not"), fillings)
     raise LanguageError('a test is a value, a list of values, "*", {"not": …} or {"match": "…"}', 0, where)
 
 
-def _plain(wanted: Any, where: str) -> _Test:
+def _one_of(wanted: Any, where: str, fillings: Fillings) -> _Test:
+    if isinstance(wanted, list):
+        raise LanguageError("a list of values holds no list", 0, where)
+    return _test(wanted, where, fillings)
+
+
+def _plain(wanted: Any, where: str, fillings: Fillings) -> _Test:
     if wanted is None:
         return lambda found: found is None
     if wanted == "*":
         return lambda found: found is not None and found is not False and found != ""
-    if isinstance(wanted, dict | list):
-        raise LanguageError("a list of values holds only texts, numbers, true, false and null", 0, where)
-    text = _comparable(wanted)
+    try:
+        text = _comparable(filled(wanted, fillings) if isinstance(wanted, str) else wanted)
+    except LanguageError as error:
+        raise error.moved(where=where) from None
     return lambda found: found is not None and not isinstance(found, dict | list) and _comparable(found) == text
 
 
-def _not(wanted: Any, where: str) -> _Test:
+def _not(wanted: Any, where: str, fillings: Fillings) -> _Test:
     if isinstance(wanted, dict) and "not" in wanted:
         raise LanguageError('"not" inside "not" says nothing', 0, where)
-    test = _test(wanted, where)
+    test = _test(wanted, where, fillings)
     return lambda found: found is not None and not test(found)
 
 
@@ -104,11 +120,11 @@ def _comparable(value: Any) -> str:
     return text_of(value).casefold()
 
 
-def _match(pattern: Any, where: str) -> _Test:
+def _match(pattern: Any, where: str, fillings: Fillings) -> _Test:
     if not isinstance(pattern, str):
         raise LanguageError("a regular expression is a text", 0, where)
     try:
-        search = compile_pattern(pattern).search
+        search = compile_pattern(filled(pattern, {name: re.escape(text) for name, text in fillings.items()})).search
     except LanguageError as error:
         raise error.moved(where=where) from None
     return lambda found: found is not None and search(text_of(found).encode("utf-8", "replace")) is not None

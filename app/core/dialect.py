@@ -85,10 +85,9 @@ class Dialect:
 
     def _echoes(self, request: ChatRequest, stream: bool) -> tuple[str, ...]:
         call = self.call(stream)
-        if call.body is None:
-            return ()
         values = named_values(request.model, request, self.plan, stream, call.carried.names)
-        return echoes_in(call.body.render(values, _no_secret), self.plan.user_prompt(request.messages))
+        sent = (part.render(values, _no_secret) for part in (call.params, call.body) if part is not None)
+        return echoes_in(sent, self.plan.user_prompt(request.messages))
 
     def unsupported(self, request: ChatRequest) -> str | None:
         """The field of the request that this worker cannot carry; None: it carries all that matters."""

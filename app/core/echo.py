@@ -11,11 +11,12 @@ from app.core.fault import MAX_REPLY_BYTES, WorkerFault
 from app.core.output import Output
 
 
-def echoes_in(body: Any, prompt: str | None) -> tuple[str, ...]:
-    """The texts of a rendered body that hold the prompt, longest first: one of them is what the worker may repeat."""
+def echoes_in(sent: Iterable[Any], prompt: str | None) -> tuple[str, ...]:
+    """The texts of what is sent that hold the prompt, longest first: one of them is what the worker may repeat."""
     if not prompt:
         return ()
-    return tuple(sorted({text for text in _texts(body) if prompt in text}, key=len, reverse=True))
+    texts = {text for part in sent for text in _texts(part) if prompt in text}
+    return tuple(sorted(texts or {prompt}, key=len, reverse=True))
 
 
 def _texts(node: Any) -> Iterator[str]:

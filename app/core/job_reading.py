@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from app.core.answer import condition_of, frame_names, is_framed, path_of, with_frame
+from app.core.answer import condition_of, frame_names, path_of, with_frame
+from app.core.conditions import is_framed
 from app.core.conversation import Event, Item
 from app.core.extract import Condition, Path
 from app.core.fault import WorkerFault, one_line

@@ -30,6 +30,7 @@ _BRACKET = re.compile(
     rf"=(?P<value>\"[^\"]*\"|(?:[^\]{{}}]|{_SLOT})*))\]"
 )
 _SLOTS: Final = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
+_JOB_ID: Final = "{JOB_ID}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +131,19 @@ class PathParser:
         return _SLOTS.sub(lambda slot: self._fillings.get(slot[1], slot[0]), text)
 
 
+def filled(text: str, fillings: Fillings) -> str:
+    """A text that a reply is compared with, with its placeholders filled; other braces stay what they are.
+
+    Raises LanguageError for the id of a job where there is none.
+    """
+    if _JOB_ID in text and "JOB_ID" not in fillings:
+        raise LanguageError(_why_no_slot("JOB_ID"), text.index(_JOB_ID))
+    return _SLOTS.sub(lambda slot: fillings.get(slot[1], slot[0]), text) if fillings else text
+
+
 def _why_no_slot(name: str) -> str:
     if name == "JOB_ID":
-        return "{JOB_ID} has a value in the paths of the job block only"
+        return "{JOB_ID} has a value in the job block only"
     return "a key with a brace in it is written in double quotes in a path"
 
 

@@ -10,6 +10,10 @@ from app.core.limits import Limits
 from app.core.pieces import Piece, Slot
 from app.core.slots import ABSENT, Names, Secrets, Template, Values
 
+_BEGINS = ("RESP",)
+_OF_THE_OPERATOR = ("MODEL_NAME",)
+_OF_THE_WORKER = ("MODEL_NAME", "RESP", "JOB_ID", "ACCESS_TOKEN")
+
 
 def compile_url(text: str, limits: Limits | None = None) -> Template:
     """A template whose `render()` gives a URL; a value that is not there gives nothing, what begins the URL is raw.
@@ -41,15 +45,16 @@ def _quoted(text: str) -> str:
 
 
 def _check_host(pieces: Sequence[Piece]) -> None:
-    before = ""
+    before, hosts = "", _OF_THE_OPERATOR
     for i, piece in enumerate(pieces):
         if isinstance(piece, str):
             before += piece
             continue
-        if isinstance(piece, Slot) and piece.name != ("MODEL_NAME" if i else "RESP") and not _is_past_host(before):
+        if isinstance(piece, Slot) and piece.name not in (hosts if i else _BEGINS) and not _is_past_host(before):
             raise LanguageError(f"{{{piece.name}}} may not stand in or before the host of a URL", piece.position)
         if i == 0:
-            before = "://"  # what begins the URL brings scheme and host along
+            before = "://"  # what begins the URL brings scheme and host along, and the worker itself said it
+            hosts = _OF_THE_WORKER
 
 
 def _is_past_host(before: str) -> bool:

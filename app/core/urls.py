@@ -69,7 +69,7 @@ def with_query(url: str, params: Mapping[str, Any]) -> str:
     if not pairs:
         return url
     joint = "" if url.endswith(("?", "&")) else "&" if "?" in url else "?"
-    return url + joint + urlencode(pairs, errors="replace")
+    return url + joint + urlencode(pairs, quote_via=quote, safe="", errors="replace")
 
 
 def _items(value: Any) -> list[Any]:

@@ -74,7 +74,7 @@ NO_ID = case(
     {
         **SUBMIT,
         "job": {
-            "req_url_template": "{RESP:links.self}&x={USER_PROMPT}",
+            "req_url_template": "{RESP:links.self}&n={RESP:n}",
             "header": {},
             "result_extract": "out",
             "interval_s": 0.05,
@@ -83,9 +83,9 @@ NO_ID = case(
     },
     step(
         "h i",
-        call("POST /jobs", ANY, {"links": {"self": "http://W/p?a=%20b"}}),
-        call("GET /p?a=%20b&x=h%20i", None, {"out": None}, x_key=None),
-        call("GET /p?a=%20b&x=h%20i", None, {"out": "T: yes"}),
+        call("POST /jobs", ANY, {"links": {"self": "http://W/p?a=%20b"}, "n": 1}),
+        call("GET /p?a=%20b&n=1", None, {"out": None}, x_key=None),
+        call("GET /p?a=%20b&n=1", None, {"out": "T: yes"}),
         want="yes",
     ),
     step("hi", call("POST /jobs", ANY, {"links": {"self": "ftp://host/"}}), want=Want("leads to no URL", status=502)),

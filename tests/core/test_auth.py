@@ -97,7 +97,7 @@ def test_exchanges_that_give_none(status: int, body: bytes, says: str) -> None:
     [
         ({"auth": {**AUTH, "req_url_template": ""}}, "auth.req_url_template"),
         ({"auth": {**AUTH, "req_url_template": "file:///x"}}, "auth.req_url_template"),
-        ({"auth": {**AUTH, "token_extract": ""}}, "auth.token_extract"),
+        ({"auth": {**AUTH, "token_extract": None}}, "auth.token_extract"),
         ({"auth": {**AUTH, "token_extract": "a["}}, "auth.token_extract"),
         ({"auth": {**AUTH, "expires_extract": "a["}}, "auth.expires_extract"),
         ({"auth": {**AUTH, "body": {"p": "{USER_PROMPT}"}}}, "auth"),

@@ -34,7 +34,7 @@ def test_a_request_without_a_body() -> None:
     raw = {**PLAIN, "req_type": "GET", "req_param": {"q": "{USER_PROMPT}", "t": "{MODEL_TEMPERATURE}", "v": "2"}}
     request = built({**raw, "body": None}, asked("a b&c=d/é"))
     assert (request.method, request.body) == ("GET", None)
-    assert request.url == "http://h/q?q=a+b%26c%3Dd%2F%C3%A9&v=2"
+    assert request.url == "http://h/q?q=a%20b%26c%3Dd%2F%C3%A9&v=2"
     assert "Content-Type" not in request.headers
 
 
