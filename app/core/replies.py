@@ -27,7 +27,7 @@ def reply_value(raw: str, content_type: str, *, needs_json: bool) -> Any:
     except ValueError:
         kind = content_type.lower()
         if needs_json or ("html" in kind and _HTML.match(raw)) or kind.lstrip().startswith(_NO_TEXT):
-            raise _not_text(raw, content_type, "JSON" if needs_json else "text") from None
+            raise _not_text(raw, content_type, "JSON" if needs_json else "an answer") from None
         return raw
 
 

@@ -26,6 +26,8 @@ from app.upstream.client import SendFailure
 log = logging.getLogger(__name__)
 
 POLL_S = 30.0
+# The last poll of a job may take this long beyond the job's own end.
+LAST_POLL_S = 3.0
 UNKNOWN_TO_WORKER = (404, 410)
 DEFAULT_TYPES = {"image": "image/png", "video": "video/mp4"}
 
@@ -114,8 +116,9 @@ class _Call:
         if worker is None:
             return Polled(trouble="the job has no worker", hopeless=True)
         plan = plan_of(worker)
-        patience_s = plan.timeout_s if plan.streams else POLL_S
-        contact = self._contact = self._poller.router.contact(worker, deadline=time.monotonic() + patience_s)
+        contact = self._contact = self._poller.router.contact(
+            worker, deadline=time.monotonic() + self._patience_s(plan)
+        )
         said, status = self._opened(contact, plan) if plan.streams else self._asked(contact, plan)
         if said.state == "done":
             return self._kept(contact, plan, said)
@@ -125,6 +128,12 @@ class _Call:
         # A refusal is forgiven a few times: the poll may have come before the worker's other half heard of the job.
         hopeless = said.state == "failed" or status in UNKNOWN_TO_WORKER
         return Polled(progress=said.progress, trouble=message, hopeless=hopeless)
+
+    def _patience_s(self, plan: JobPlan) -> float:
+        if plan.streams:
+            return plan.timeout_s
+        left = POLL_S if self._job.deadline_at is None else self._job.deadline_at - self._job.due_at
+        return min(max(left, LAST_POLL_S), POLL_S)
 
     def redacted(self, message: str) -> str:
         return message if self._contact is None else self._contact.redacted(message)

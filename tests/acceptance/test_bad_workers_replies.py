@@ -136,8 +136,8 @@ def test_what_is_no_json_where_json_is_expected(api: Api, ask: Ask, behaviour: B
     ("behaviour", "said"),
     [
         (html_answer(), "text/html"),
-        (bytes_answer(PNG, content_type="image/png"), "image/png where text was expected"),
-        (bytes_answer(PNG, content_type="video/mp4; codecs=x"), "video/mp4; codecs=x where text was expected"),
+        (bytes_answer(PNG, content_type="image/png"), "image/png where an answer was expected"),
+        (bytes_answer(PNG, content_type="video/mp4; codecs=x"), "video/mp4; codecs=x where an answer was expected"),
     ],
 )
 def test_where_the_whole_reply_is_the_answer_an_image_is_none(api: Api, behaviour: Behaviour, said: str) -> None:
