@@ -65,6 +65,19 @@ def agrees(told: asking.Told, want: list[Any], text: str | None = None) -> None:
     assert told.whole
 
 
+def asked(stage: Stage, play: Play) -> None:
+    """Each way to ask it, once."""
+    if play.system.task == "text":
+        once(stage, play)
+        agrees(asking.streamed(stage.server, play.model, PROMPT), play.system.want_stream or play.system.want)
+    elif play.system.task == "image":
+        assert making.images(stage.server, play.model, PROMPT, response_format="url") == play.system.made
+    elif play.system.task == "video":
+        filmed(stage, play)
+    else:
+        embedded(stage, play)
+
+
 def once(stage: Stage, play: Play) -> None:
     agrees(asking.once(stage.server, play.model, PROMPT), play.system.want)
     assert play.calls == 1

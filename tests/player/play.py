@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.fakeexchange import Exchange
+from tests.fakes import Request
 from tests.player.calls import Calls
 from tests.player.checking import Call, carries
 from tests.player.scenes import Scene
@@ -27,7 +28,8 @@ CUT_PAUSE_S = 0.001
 class Play:
     """`system` is as it is registered: with the player's address, and the play's own path, for every host.
 
-    `calls` counts the requests for an answer, `polls` those for a job. `wrong`: what was no request for this system.
+    `calls` counts the requests for an answer, `polls` those for a job; `requests` are all that asked for an answer.
+    `wrong`: what was no request for this system.
     """
 
     def __init__(self, system: System, path: str, player: str) -> None:
@@ -35,6 +37,7 @@ class Play:
         self.origin = player + path
         self.system = system.at(self.origin)
         self.wrong: list[str] = []
+        self.requests: list[Request] = []
         self.set(Scene(), "")
         self._known = Calls(self.system, self.origin)
 
@@ -77,7 +80,17 @@ class Play:
             return self._poll(exchange, known.poll)
         if known.health and known.health.is_at(request):
             return self._fitting(exchange, known.health, json.dumps(self.system.health))
+        if known.health is None and (request.method, request.target) == ("GET", "/") and not known.whole.is_at(request):
+            return self._doorbell(exchange)
         return self._main(exchange)
+
+    def _doorbell(self, exchange: Exchange) -> None:
+        """The probe of a worker that says nothing about its health: any answer will do, and none of its words go."""
+        if sent := [
+            name for name in self.system.registration.get("header", {}) if name.lower() in exchange.request.headers
+        ]:
+            return self._refuse(exchange, f"a probe of the bare host was sent {sent}")
+        return self._say(exchange, "{}", 404)
 
     def _main(self, exchange: Exchange) -> None:
         request, known = exchange.request, self._known
@@ -88,6 +101,7 @@ class Play:
         if not carries(request, self.prompt):
             return self._refuse(exchange, f"the prompt {self.prompt!r} is not in {request.body!r}")
         self.calls += 1
+        self.requests.append(request)
         exchange.check_caller(self.scene.pause_s)
         if self.scene.err is not None:
             return self._say(exchange, self.system.err or "", self.scene.err)

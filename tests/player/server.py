@@ -16,12 +16,18 @@ class Player(FakeUpstream):
         super().__init__(self._perform)
 
     def stage(self, system: System) -> Play:
-        path = f"/play-{len(self._plays) + 1}"
+        return self._put(system, f"/play-{len(self._plays) + 1}")
+
+    def alone(self, system: System) -> Play:
+        """It has the whole host, as registrations want that are told no more than a host."""
+        return self._put(system, "")
+
+    def _put(self, system: System, path: str) -> Play:
         play = self._plays[path] = Play(system.hurried(), path, self.origin)
         return play
 
     def _perform(self, exchange: Exchange) -> None:
-        play = self._plays.get("/" + exchange.request.path.split("/")[1])
+        play = self._plays.get("/" + exchange.request.path.split("/")[1], self._plays.get(""))
         if play is not None:
             play.answer(exchange)
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tests.player.play import Play
 from tests.player.scenes import Scene
 from tests.player.server import Player
@@ -18,15 +20,21 @@ class Stage:
         self._play: Play | None = None
         self._worker = 0
 
-    def on(self, system: System, scene: Scene = Scene()) -> Play:  # noqa: B008
-        """The play of this system, registered over HTTP, which expects PROMPT."""
+    def on(self, system: System) -> Play:
+        """The play of this system, registered over HTTP."""
         if self._play is None or self._play.system.id != system.id:
-            self.clear()
             play = self.player.stage(system)
-            self._worker = self.server.register(**play.system.registration)
-            self._play = play
-        self._play.set(scene, PROMPT)
+            return self.take(play, lambda origin: self.server.register(**play.system.registration))
+        self._play.set(Scene(), PROMPT)
         return self._play
+
+    def take(self, play: Play, register: Callable[[str], int]) -> Play:
+        """This play in place of the one before. `register` is told where it is, and gives the worker's id."""
+        self.clear()
+        self._worker = register(play.origin)
+        self._play = play
+        play.set(Scene(), PROMPT)
+        return play
 
     def clear(self) -> None:
         if self._play is not None:

@@ -22,6 +22,7 @@ HERE = Path(__file__).parent
 KNOWN_FILE = HERE.parent / "core" / "registrations.json"
 _HOST = re.compile(r"https?://[^/?#\"\s\\]+")
 _SECRET = re.compile(r"\$\{env:(\w+)\}")
+_NAME = re.compile(r"\benv:([A-Z]\w+)")
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def secret_of(name: str) -> str:
 
 
 def secrets_in(text: str) -> set[str]:
-    return set(_SECRET.findall(text))
+    return set(_NAME.findall(text))
 
 
 def with_secrets(text: str) -> str:
