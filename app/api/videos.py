@@ -87,7 +87,7 @@ def _limit(text: str | None) -> int:
 
 
 def _entry(job: Job, *, fresh: bool = False) -> dict[str, Any]:
-    return entry(job, rollcall().settings.media_keep_s, fresh=fresh)
+    return entry(job, rollcall().settings.media_keep_s, request.root_url.rstrip("/"), fresh=fresh)
 
 
 def _told(job: Job) -> Headers:

@@ -173,7 +173,9 @@ def test_the_result_is_ours_and_reveals_nothing(door: Door, film: str) -> None:
     shown = door.show(film)
     (result,) = shown["results"]
     assert result == {"url": result["url"], "content_type": "video/mp4"}
-    assert result["url"].startswith("/v1/media/")
+    origin, _, path = result["url"].partition("/v1/media/")
+    assert origin == "http://127.0.0.1:8007"
+    assert door.api.get(f"/v1/media/{path}").data == b"0123456789"
     assert "secret" not in json.dumps(shown)
     assert "t-1" not in json.dumps(shown)
 

@@ -62,8 +62,11 @@ def _reference(given: Any) -> str:
     return given
 
 
-def entry(job: Job, keep_s: float, *, fresh: bool = False) -> dict[str, Any]:
-    """The video object. `keep_s`: how long after its end a job is kept. `fresh`: this very request began the job."""
+def entry(job: Job, keep_s: float, origin: str, *, fresh: bool = False) -> dict[str, Any]:
+    """The video object. `keep_s`: how long after its end a job is kept. `fresh`: this very request began the job.
+
+    `origin`: how this caller reaches us, such as http://127.0.0.1:8007.
+    """
     asked = job.request.body
     done = job.state == "done"
     return {
@@ -75,12 +78,12 @@ def entry(job: Job, keep_s: float, *, fresh: bool = False) -> dict[str, Any]:
         "model": job.model_name,
         "status": _status(job, fresh),
         "progress": 100 if done else int(job.progress or 0),
-        "prompt": asked.get("prompt"),
+        "prompt": job.request.messages[-1]["content"],
         "seconds": _seconds(asked.get("seconds")),
-        "size": asked.get("size") or USUAL_SIZE,
+        "size": str(asked.get("size") or USUAL_SIZE),
         "error": _error(job) if job.is_finished and not done else None,
         "remixed_from_video_id": None,
-        **({"results": [_result(item) for item in job.items]} if done else {}),
+        **({"results": [_result(item, origin) for item in job.items]} if done else {}),
     }
 
 
@@ -97,10 +100,10 @@ def _error(job: Job) -> dict[str, str]:
     return {"code": code, "message": job.error or "The worker failed, and did not say why."}
 
 
-def _result(item: JobItem) -> dict[str, Any]:
-    """A kept file is named by its path here, what is no file by its value."""
+def _result(item: JobItem, origin: str) -> dict[str, Any]:
+    """A kept file is named by our own link to it, what is no file by its value."""
     if item.media is not None:
-        return {"url": f"/v1/media/{item.media}", "content_type": item.content_type}
+        return {"url": f"{origin}/v1/media/{item.media}", "content_type": item.content_type}
     return {item.kind: item.value}
 
 
