@@ -6,8 +6,8 @@ from typing import Any
 
 from apispec import APISpec
 
-from app.api.image_schemas import ImageReplySchema, ImageRequestSchema
-from app.api.openapi_parts import add_route, asking
+from app.api.image_schemas import ImageReplySchema, ImageRequestSchema, ImagesPendingSchema
+from app.api.openapi_parts import add_route, asking, json_content
 
 _GENERATE = asking(
     "images",
@@ -17,6 +17,16 @@ _GENERATE = asking(
     gives=("ImageReply",),
     error=("ChatError",),
 )
+_LATER: dict[str, Any] = {
+    "tags": ["images"],
+    "summary": "The images of a job that took longer than its caller could wait.",
+    "responses": {
+        "200": {"description": "They are done.", "content": json_content("ImageReply")},
+        "202": {"description": "They are not done.", "content": json_content("ImagesPending")},
+        "404": {"description": "There is no such job, or not any more."},
+        "502": {"description": "The job failed."},
+    },
+}
 _FILE = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 _FETCH: dict[str, Any] = {
     "tags": ["media"],
@@ -36,6 +46,8 @@ def document_images(spec: APISpec) -> None:
     """After chat_openapi.document, whose components it shares."""
     spec.components.schema("ImageRequest", schema=ImageRequestSchema)
     spec.components.schema("ImageReply", schema=ImageReplySchema)
+    spec.components.schema("ImagesPending", schema=ImagesPendingSchema)
     for prefix in ("/v1", "/api/v1"):
         add_route(spec, f"{prefix}/images/generations", "post", _GENERATE)
+        add_route(spec, f"{prefix}/images/generations/<job_id>", "get", _LATER)
         add_route(spec, f"{prefix}/media/<media_id>", "get", _FETCH)

@@ -43,3 +43,10 @@ class ImageSchema(Open):
 class ImageReplySchema(Schema):
     created = Whole(required=True, metadata={"description": "UTC seconds."})
     data = fields.List(fields.Nested(ImageSchema), required=True)
+
+
+class ImagesPendingSchema(Schema):
+    id = Text(required=True)
+    created = Whole(required=True, metadata={"description": "UTC seconds."})
+    status = Text(required=True, validate=validate.Equal("in_progress"))
+    progress = Whole(required=True, validate=validate.Range(0, 100))

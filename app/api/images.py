@@ -11,8 +11,11 @@ from app.api.answers import answer_headers, whole
 from app.api.edge import read_json, request_id
 from app.api.media import link
 from app.api.runtime import rollcall
-from app.core.dialects.images import ImageRequest, parse, reply
-from app.services.handing_out import Made, address, base64
+from app.core.dialects.images import parse, pending, reply
+from app.core.job_record import Job
+from app.core.json_text import json_bytes
+from app.services.generation import Generated
+from app.services.handing_out import Made, address, encoded
 
 blueprint = Blueprint("rollcall-images", __name__)
 
@@ -23,17 +26,31 @@ def generate_images() -> Response:
     g.surface = "openai"
     request = parse(read_json(), request_id())
     made = rollcall().generation.made(request.chat)
+    return _answer(made, base64=request.base64)
 
+
+@blueprint.get("/v1/images/generations/<job_id>")
+@blueprint.get("/api/v1/images/generations/<job_id>")
+def show_images(job_id: str) -> Response:
+    """Of a job that took longer than its caller could wait."""
+    g.surface = "openai"
+    made = rollcall().generation.made_since(job_id, "image")
+    if isinstance(made, Job):
+        return Response(json_bytes(pending(made)), 202, content_type="application/json")
+    return _answer(made, base64=False)
+
+
+def _answer(made: Generated, *, base64: bool) -> Response:
     def told() -> dict[str, Any]:
-        return reply([_entry(request, item) for item in made.items], created=int(time.time()))
+        return reply([_entry(item, base64=base64) for item in made.items], created=int(time.time()))
 
     return whole(made, told, answer_headers(made, made.notices))
 
 
-def _entry(request: ImageRequest, item: Made) -> dict[str, Any]:
+def _entry(item: Made, *, base64: bool) -> dict[str, Any]:
     if item.kind == "json" and isinstance(item.value, dict):
         return item.value
     media = rollcall().media
-    if request.base64:
-        return {"b64_json": base64(media, item, "response_format")}
+    if base64:
+        return {"b64_json": encoded(media, item, "response_format")}
     return {"url": link(address(media, item, "image"))}

@@ -6,13 +6,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from app.core.conversation import ChatRequest, Item
+from app.core.conversation import ChatRequest, Item, Task
 from app.core.dialect import Dialect, dialect_of
-from app.core.errors import RollcallError, UpstreamError, UpstreamTimeout
+from app.core.errors import NotFound, RollcallError, UpstreamError, UpstreamTimeout
 from app.core.job_record import Job, JobItem
 from app.services.jobs import Jobs, new_job_id
 from app.services.results import wanted_parts
 from app.services.routing import Router
+from app.services.tasks import ROUTES
 
 _PREFIXES = {"image": "img", "video": "video"}
 
@@ -45,6 +46,16 @@ class Generation:
         count = request.body.get("n") if request.task == "image" else None
         return made if count is None else Generated(made.items[:count], made.worker_id, made.attempts, made.notices)
 
+    def made_since(self, job_id: str, task: Task) -> Generated | Job:
+        """What a job made whose caller did not wait for its end; the job itself while it is not over.
+
+        Raises NotFound, and the error of a job that failed.
+        """
+        job = self._jobs.get(job_id)
+        if job.request.task != task:
+            raise NotFound(f"There is no {task} of the id {job_id[:80]!r}.", field="id")
+        return _gathered([job]) if job.is_finished else job
+
     def _at_once(self, request: ChatRequest) -> Generated:
         answer = self._router.result(request)
         return Generated(answer.result.items, answer.worker_id, answer.attempts, answer.notices)
@@ -54,13 +65,10 @@ class Generation:
         end = time.monotonic() + timeout_s
         begun = self._begun(wanted_parts(request, makes_n=dialect.makes_n), dialect.concurrency)
         jobs = [self._jobs.wait(job.id, max(end - time.monotonic(), 0.0)) for job in begun]
-        if failed := next((job for job in jobs if job.is_finished and job.state != "done"), None):
-            raise _failure(failed)
-        if late := [job for job in jobs if not job.is_finished]:
+        late = [job for job in jobs if not job.is_finished]
+        if late and not any(_has_failed(job) for job in jobs):
             raise _lateness(late, timeout_s)
-        worker = jobs[0].worker
-        notices = dialect_of(worker).notices(request) if worker else ()
-        return Generated(tuple(item for job in jobs for item in job.items), jobs[0].worker_id, None, notices)
+        return _gathered(jobs)
 
     def _begun(self, parts: list[ChatRequest], concurrency: int | None) -> list[Job]:
         """A job for each part, submitted in parallel; where one is refused, all are given up."""
@@ -84,21 +92,35 @@ class Generation:
         return begun
 
 
+def _gathered(jobs: list[Job]) -> Generated:
+    """All that these jobs made. Raises UpstreamError where one failed."""
+    if failed := next(filter(_has_failed, jobs), None):
+        raise _failure(failed)
+    first = jobs[0]
+    notices = dialect_of(first.worker).notices(first.request) if first.worker else ()
+    return Generated(tuple(item for job in jobs for item in job.items), first.worker_id, None, notices)
+
+
+def _has_failed(job: Job) -> bool:
+    return job.is_finished and job.state != "done"
+
+
 def _failure(job: Job) -> RollcallError:
-    why = (job.error or "it does not say why").strip().rstrip(".")
-    error = UpstreamError(f"{_name(job)} {job.state}: {why}.", should_retry=False)
+    why = (job.error or "its worker did not say why").strip().rstrip(".")
+    who = "The worker" if job.worker_id is None else f"Worker {job.worker_id}"
+    if why.startswith("The worker"):
+        why = who + why.removeprefix("The worker")
+    elif not why.startswith("The job"):
+        why = f"{who} failed: {why}"
+    error = UpstreamError(f"{why}.", should_retry=False)
     error.worker_id = job.worker_id
     return error
 
 
 def _lateness(late: list[Job], timeout_s: float) -> RollcallError:
-    named = ", ".join(job.id for job in late)
-    what = f"The job {named} was not done" if len(late) == 1 else f"{len(late)} jobs were not done"
-    goes_on = "it goes on" if len(late) == 1 else f"they go on: {named}"
-    error = UpstreamTimeout(f"{what} within {timeout_s:g} s; {goes_on}.", should_retry=False)
+    one, route = len(late) == 1, ROUTES[late[0].request.task][1]
+    goes_on = "The job goes on" if one else "The jobs go on"
+    named = " and ".join(f"{route}/{job.id}" for job in late)
+    error = UpstreamTimeout(f"It was not done within {timeout_s:g} s. {goes_on}: GET {named}.", should_retry=False)
     error.worker_id = late[0].worker_id
     return error
-
-
-def _name(job: Job) -> str:
-    return f"The job of worker {job.worker_id}" if job.worker_id is not None else "The job"

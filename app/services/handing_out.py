@@ -33,8 +33,8 @@ def address(media: Media, item: Made, task: Task) -> str | MediaFile:
     return text_of(item.value)
 
 
-def base64(media: Media, item: Made, field: str) -> str:
-    """Its bytes, fetched where they are elsewhere. `field` is the caller's, who asked for base64.
+def encoded(media: Media, item: Made, field: str) -> str:
+    """Its bytes in base64, fetched where they are elsewhere. `field` is the caller's, who asked for base64.
 
     Raises UpstreamError where they cannot be had, UnsupportedByWorker where the worker gives none.
     """

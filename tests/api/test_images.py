@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,6 +11,7 @@ import openai
 import pytest
 import requests
 
+from app.api.image_schemas import ImagesPendingSchema
 from tests.api.generating import KEY, PACKED, PNG, House, photographer, picture, said
 from tests.fakes import Behaviour, FakeUpstream, bytes_answer, drop, json_answer
 from tests.services.job_rig import Studio, running
@@ -140,15 +142,38 @@ class TestFailures:
         assert answer.headers["X-Rollcall-Worker"].isdigit()
 
     def test_a_job_that_takes_too_long_goes_on(self, home: House) -> None:
-        with FakeUpstream(photographer(running())) as worker:
-            studio = worker._script[0]
-            assert isinstance(studio, Studio)
-            model = home.model(worker, job=JOB, timeout_s=0.2)
-            error = self.wrong(home.ask(model), 504, "within 0.2 s", "goes on", "job img_")
-            (job_id,) = (word for word in error["message"].split() if word.startswith("img_"))
+        with FakeUpstream(drop()) as worker:
+            studio = photographer(running(40))
+            worker.answer_with(studio)
+            error = self.wrong(
+                home.ask(home.model(worker, job=JOB, timeout_s=0.2)), 504, "within 0.2 s", "goes on: GET"
+            )
+            assert error["code"] == "upstream_timeout"
+            (place,) = re.findall(r"GET (/v1/images/generations/img_[0-9a-f]{32})\.", error["message"])
+            pending = requests.get(home.url + place, timeout=10)
+            assert (pending.status_code, pending.json()["status"]) == (202, "in_progress")
+            assert ImagesPendingSchema().validate(pending.json()) == {}
             studio.polls[:] = [said(f"{worker.origin}/out/1.png")]
-            job = home.api.rollcall.jobs.wait(job_id, 20)
-        assert (error["code"], job.state) == ("upstream_timeout", "done")
+            home.api.rollcall.jobs.wait(place.rpartition("/")[2], 20)
+            (image,) = requests.get(home.url + place, timeout=10).json()["data"]
+            assert requests.get(image["url"], timeout=10).content == PNG
+
+    def test_a_job_that_nobody_knows(self, home: House) -> None:
+        with FakeUpstream(photographer(running())) as worker:
+            film = home.ask_small(home.model(worker, task="video", job=JOB, timeout_s=0.1)).json()["msg"]
+        (video,) = re.findall(r"video_[0-9a-f]{32}", film)
+        for job_id in (video, "img_" + "0" * 32, "%00", "x" * 3000):
+            self.wrong(requests.get(f"{home.url}/v1/images/generations/{job_id}", timeout=10), 404)
+
+    def test_a_job_that_failed_after_its_caller_left(self, home: House) -> None:
+        with FakeUpstream(drop()) as worker:
+            studio = photographer(running())
+            worker.answer_with(studio)
+            model = home.model(worker, job={**JOB, "failed_when": {"status": "failed"}}, timeout_s=0.2)
+            place = home.ask(model).json()["error"]["message"].split()[-1].rstrip(".")
+            studio.polls[:] = [json_answer({"status": "failed", "failure": "moderated"})]
+            home.api.rollcall.jobs.wait(place.rpartition("/")[2], 20)
+            self.wrong(requests.get(home.url + place, timeout=10), 502, "failed: moderated.")
 
     def test_a_submit_that_is_refused(self, home: House) -> None:
         with FakeUpstream(photographer(running(), submit=json_answer({"error": "too long"}, 422))) as worker:

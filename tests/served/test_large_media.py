@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 from pathlib import Path
@@ -25,6 +26,17 @@ def film(exchange: Exchange) -> None:
         exchange.send(PIECE)
 
 
+def got(port: int, path: str, wanted: str) -> tuple[int, bytes, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    with contextlib.closing(connection):
+        connection.request("HEAD", path)
+        head = connection.getresponse()
+        assert (head.read(), head.headers["Content-Length"]) == (b"", str(SIZE))
+        connection.request("GET", path, headers={"Range": wanted})
+        answer = connection.getresponse()
+        return answer.status, answer.read(), answer.headers["Content-Range"]
+
+
 @pytest.mark.parametrize("kind", ["gevent", "gthread"])
 def test_a_large_video_costs_no_memory(kind: str, sqlite_url: str, folder: Path) -> None:
     studio = Studio(json_answer({}))
@@ -41,6 +53,8 @@ def test_a_large_video_costs_no_memory(kind: str, sqlite_url: str, folder: Path)
         assert answer.status == 200, answer
         path = answer.body["result"].removeprefix(server.url)
 
+        assert got(server.port, path, "bytes=-5") == (206, PIECE[-5:], f"bytes {SIZE - 5}-{SIZE - 1}/{SIZE}")
+        assert got(server.port, path, f"bytes={SIZE}-")[0] == 416
         slow = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
         slow.request("GET", path)
         waiting = slow.getresponse()

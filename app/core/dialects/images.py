@@ -9,6 +9,7 @@ from typing import Any, Final
 from app.core.conversation import ChatRequest
 from app.core.dialects.fields import check_model, check_text, missing, refused
 from app.core.errors import InvalidRequest
+from app.core.job_record import Job
 
 FORMATS: Final = ("url", "b64_json")
 MOST_IMAGES: Final = 10
@@ -57,3 +58,8 @@ def _check_options(body: dict[str, Any]) -> None:
 def reply(images: Iterable[dict[str, Any]], *, created: int) -> dict[str, Any]:
     """`images` are objects with `url` or `b64_json`; `created` is UTC seconds."""
     return {"created": created, "data": list(images)}
+
+
+def pending(job: Job) -> dict[str, Any]:
+    """Of a job that is not over; `progress` is 0 to 100."""
+    return {"id": job.id, "created": int(job.created_at), "status": "in_progress", "progress": int(job.progress or 0)}
