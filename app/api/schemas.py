@@ -132,6 +132,10 @@ class ChangeWords(Closed):
     admin = Text(validate=_ADMIN)
 
 
+class NoWords(Closed):
+    """An empty object: that there is a body of JSON keeps web pages from sending it."""
+
+
 class WorkersQuery(Closed):
     model_name = Text(validate=_MODEL_NAME)
     owner = Text(validate=_SHORT)

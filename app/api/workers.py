@@ -1,4 +1,4 @@
-"""GET /api/server/workers and GET, PATCH, DELETE /api/server/workers/ID."""
+"""GET /api/server/workers and GET, PATCH, DELETE /api/server/workers/ID, and its /expire."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.api.arguments import Blueprint
 from app.api.chat_schemas import SeedErrorSchema
 from app.api.replies import Done, WorkerReply, WorkersReply
 from app.api.runtime import rollcall
-from app.api.schemas import ChangeWords, WorkersQuery
+from app.api.schemas import ChangeWords, NoWords, WorkersQuery
 from app.services.listing import Query
 
 blueprint = Blueprint("rollcall-workers", __name__, url_prefix="/api/server", description="The fleet and its health.")
@@ -48,3 +48,16 @@ def remove(worker_id: int) -> dict[str, Any]:
     """Delete a worker for good, with its history."""
     rollcall().registry.remove(worker_id)
     return {"msg": f"delete llm worker(id={worker_id}) succeed!"}
+
+
+@blueprint.route("/workers/<int:worker_id>/expire", methods=["POST"])
+@blueprint.arguments(NoWords)
+@blueprint.response(200, WorkerReply)
+@blueprint.alt_response(404, schema=SeedErrorSchema, description="No such worker.")
+def expire(words: Mapping[str, Any], worker_id: int) -> dict[str, Any]:
+    """End a registration with a time limit now, until it is registered again.
+
+    For endpoints that register themselves and stop. It gets no new requests, open ones finish; the admin state stays
+    as it is. A registration without `ttl_s` does not end.
+    """
+    return {"data": rollcall().registry.expire(worker_id)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from app.cli.ask import ask
+from app.cli.attach.command import attach
 from app.cli.demo.command import demo
 from app.cli.export import apply, export
 from app.cli.import_list import import_list
@@ -36,6 +37,7 @@ for command in (
     export,
     apply,
     register,
+    attach,
     offline,
     drain,
     enable,

@@ -10,7 +10,7 @@ import click
 
 from app.cli.console import plain
 from app.cli.opened import opened
-from app.cli.words import from_file, from_flags
+from app.cli.words import from_file, from_flags, word_options
 from app.services.masking import masked_url
 
 if TYPE_CHECKING:
@@ -18,33 +18,20 @@ if TYPE_CHECKING:
     from app.services.rollcall import Rollcall
 
 
-def _sources(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Where the registration comes from, besides flags for single words."""
+def _curl_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A registration from a curl command."""
     for decorate in (
         click.option("--answer", metavar="PATH", help="With --from-curl: where the answer is in the reply."),
         click.option("--try", "prompt", help="With --from-curl: send this prompt once and show the reply's paths."),
         click.option("--from-curl", "curl", help="A vendor's curl command, or @FILE with one."),
-        click.option("--key", metavar="env:NAME", help="The key's environment variable (or the key itself)."),
-        click.option("--preset", help="A registration that ships with Rollcall; `presets` lists them."),
-        click.option("--file", "source", type=click.File("rb"), help="A registration as JSON, - for stdin."),
     ):
         command = decorate(command)
     return command
 
 
 @click.command()
-@_sources
-@click.option("--model", help="The name that applications ask for.")
-@click.option("--url", help="The worker's URL; may hold placeholders. With --preset its host is enough.")
-@click.option("--method", type=click.Choice(["POST", "GET"]), help="How it is called; POST by default.")
-@click.option("--body", help='The request body as JSON with placeholders, such as \'{"input": "{USER_PROMPT}"}\'.')
-@click.option("--header", multiple=True, metavar="NAME:VALUE", help="A header to send; may be repeated.")
-@click.option("--param", multiple=True, metavar="NAME=VALUE", help="A query parameter to send; may be repeated.")
-@click.option("--extract", help="Where the answer is in the reply, such as data.items[].attributes.answer.")
-@click.option("--weight", type=int, help="Its share beside the others of the model; 0 is standby.")
-@click.option("--instance", help="Tells apart several registrations of one URL.")
-@click.option("--upstream-model", help="The model's name at the worker, where it differs.")
-@click.option("--owner", help="Who answers for it.")
+@_curl_options
+@word_options
 @click.option("--update", is_flag=True, help="Change the worker if it is registered already, as PUT does.")
 @click.option("--dry-run", is_flag=True, help="Show the request that would be sent for a sample prompt; store nothing.")
 def register(

@@ -23,6 +23,18 @@ def own_url(settings: Settings) -> str:
     return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{settings.port}"
 
 
+class NoAnswer(Refused):
+    """Nobody answers there."""
+
+
+class Declined(Refused):
+    """The server, or what stands in its place, answered with another status than 2xx."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """A reply with a good status. `headers` tell who answered: X-Rollcall-Worker, X-Rollcall-Attempts."""
@@ -34,8 +46,10 @@ class Told:
 class Server:
     """Every method raises Refused with the server's own sentence, or with what to do when no server answers."""
 
-    def __init__(self, url: str, timeout_s: float = 600.0) -> None:
+    def __init__(self, url: str, timeout_s: float = 600.0, option: str = "--url") -> None:
+        """`option`: the command's word for `url`."""
         self.url = url.rstrip("/")
+        self._option = option
         self._timeout = (CONNECT_S, timeout_s)
         self._session = requests.Session()
         self._session.trust_env = False
@@ -56,15 +70,16 @@ class Server:
                 method, self.url + path, json=body, timeout=self._timeout, stream=stream, allow_redirects=False
             )
         except requests.Timeout as error:
-            raise Refused(f"The server at {self.url} gave no answer within {self._timeout[1]:g} s.") from error
+            raise NoAnswer(f"The server at {self.url} gave no answer within {self._timeout[1]:g} s.") from error
         except requests.ConnectionError as error:
-            raise Refused(
-                f"No Rollcall server answers at {self.url}; start one with `make run`, or name its address with --url."
+            raise NoAnswer(
+                f"No Rollcall server answers at {self.url}; start one with `make run`, "
+                f"or name its address with {self._option}."
             ) from error
         except (requests.RequestException, ValueError) as error:
             raise Refused(f"{self.url} is no address of a server; use one like http://127.0.0.1:8007.") from error
         if response.status_code >= 300:
-            raise Refused(_sentence(_json(response), response))
+            raise Declined(_sentence(_json(response), response), response.status_code)
         return response
 
     def _pieces(self, response: requests.Response) -> Iterator[str]:
@@ -98,7 +113,7 @@ def _sentence(body: Any, response: requests.Response) -> str:
     """The server's own message, in either of its two error shapes."""
     if isinstance(body, dict):
         error = body.get("error")
-        message = error.get("message") if isinstance(error, dict) else body.get("msg")
-        if isinstance(message, str) and message:
-            return message
+        for message in (error.get("message") if isinstance(error, dict) else None, body.get("msg")):
+            if isinstance(message, str) and message:
+                return message
     return f"{response.url} answered {response.status_code} and no JSON: it is no Rollcall server."

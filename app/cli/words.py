@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import IO, Any
 
 import click
@@ -20,6 +21,32 @@ _WORDS = {
     "upstream_model": "upstream_model",
     "owner": "owner",
 }
+
+
+def word_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Flags for single words of a registration, the preset and the file among them; `from_flags` reads them."""
+    for decorate in (
+        click.option("--owner", help="Who answers for it."),
+        click.option("--upstream-model", help="The model's name at the worker, where it differs."),
+        click.option("--instance", help="Tells apart several registrations of one URL."),
+        click.option("--weight", type=int, help="Its share beside the others of the model; 0 is standby."),
+        click.option("--extract", help="Where the answer is in the reply, such as data.items[].attributes.answer."),
+        click.option(
+            "--param", multiple=True, metavar="NAME=VALUE", help="A query parameter to send; may be repeated."
+        ),
+        click.option("--header", multiple=True, metavar="NAME:VALUE", help="A header to send; may be repeated."),
+        click.option(
+            "--body", help='The request body as JSON with placeholders, such as \'{"input": "{USER_PROMPT}"}\'.'
+        ),
+        click.option("--method", type=click.Choice(["POST", "GET"]), help="How it is called; POST by default."),
+        click.option("--url", help="The worker's URL; may hold placeholders. With --preset its host is enough."),
+        click.option("--model", help="The name that applications ask for."),
+        click.option("--key", metavar="env:NAME", help="The key's environment variable (or the key itself)."),
+        click.option("--preset", help="A registration that ships with Rollcall; `presets` lists them."),
+        click.option("--file", "source", type=click.File("rb"), help="A registration as JSON, - for stdin."),
+    ):
+        command = decorate(command)
+    return command
 
 
 def from_file(source: IO[bytes] | None) -> dict[str, Any]:
