@@ -47,12 +47,16 @@ class Reads(io.RawIOBase):
 
 
 class Connection(HTTPConnection):
-    """`wire` is its socket, also after http.client let go of it. Times are monotonic seconds."""
+    """`wire` is its socket, also after http.client let go of it. Times are monotonic seconds.
+
+    `carried_stream`: its last reply came in chunks.
+    """
 
     wire: socket.socket | None = None
     reads: Reads | None = None
     born = 0.0
     idle_since = 0.0
+    carried_stream = False
 
     def connect(self) -> None:
         """Raises SendFailure, which urllib3 lets through: so what was never sent cannot be taken for sent."""
@@ -88,6 +92,7 @@ class Connection(HTTPConnection):
             self.reads = Reads(self.sock, until, idle_s)
             reply = HeadResponse(self.reads, method=method)  # type: ignore[arg-type]
             reply.begin()
+            self.carried_stream = reply.chunked
             if reply.will_close:
                 super().close()
             return reply

@@ -1,7 +1,9 @@
 """Connections to workers: one pool per origin, unlimited open ones, idle ones kept for a few seconds.
 
 A pool never blocks and never retries. A connection that was idle for longer than `idle_s` is not used again: servers
-close theirs at 5 s, and a request that meets such a close in mid-air fails without the server having seen it.
+close theirs at 5 s, and a request that meets such a close in mid-air fails without the server having seen it. For the
+same reason one that carried a stream rests before the next request: llama.cpp's server and others close it behind
+the last chunk without having said so, and for some milliseconds nobody can tell.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ _SAFE = "!$&'()*+,/:;=?@%"
 _SENDABLE = re.compile(r"[A-Za-z0-9._~!$&'()*+,/:;=?@%-]*")
 MAX_IDLE = 1_000
 MAX_AGE_S = 300.0
+REST_S = 0.5
 FORGET_AFTER_S = 60.0
 # A worker whose machine vanished says nothing for ever; the kernel finds out within a minute.
 KEEP_ALIVE = [
@@ -49,22 +52,29 @@ class OriginPool(HTTPConnectionPool):
         sockets = HTTPConnection.default_socket_options + KEEP_ALIVE
         super().__init__(host, port, maxsize=1, block=False, socket_options=sockets, **options)
         self._idle: deque[Connection] = deque()
+        self._resting: deque[Connection] = deque()
         self._idle_s = idle_s
         self.used_at = 0.0
 
     def take(self) -> Connection:
         """One that idled, or a new one, which is not connected yet."""
         now = time.monotonic()
-        while self._idle:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                break
+        while (connection := self._next(now)) is not None:
             if not self._is_stale(connection, now) and connection.is_quiet:
                 return connection
             connection.close()
         new: Connection = self._new_conn()  # type: ignore[assignment]
         return new
+
+    def _next(self, now: float) -> Connection | None:
+        with contextlib.suppress(IndexError):
+            return self._idle.pop()
+        with contextlib.suppress(IndexError):
+            longest = self._resting.popleft()
+            if now - longest.idle_since >= REST_S:
+                return longest
+            self._resting.appendleft(longest)
+        return None
 
     def give_back(self, conn: Connection) -> None:
         """Its reply is complete: keep it for the next request, if it may be."""
@@ -72,7 +82,7 @@ class OriginPool(HTTPConnectionPool):
         if self._idle_s <= 0 or conn.sock is None or now - conn.born > MAX_AGE_S:
             conn.close()
             return
-        self._idle.append(conn)
+        (self._resting if conn.carried_stream else self._idle).append(conn)
         self.drop_stale(now)
 
     def _get_conn(self, timeout: float | None = None) -> Connection:  # urllib3's own way to it
@@ -87,16 +97,17 @@ class OriginPool(HTTPConnectionPool):
 
     def drop_stale(self, now: float) -> None:
         """Close what idles too long (the oldest stand in front) and what is too many."""
-        while self._idle:
-            with contextlib.suppress(IndexError):
-                oldest = self._idle.popleft()
-                if len(self._idle) < MAX_IDLE and not self._is_stale(oldest, now):
-                    self._idle.appendleft(oldest)
-                    return
-                oldest.close()
+        for kept in (self._idle, self._resting):
+            while kept:
+                with contextlib.suppress(IndexError):
+                    oldest = kept.popleft()
+                    if len(kept) < MAX_IDLE and not self._is_stale(oldest, now):
+                        kept.appendleft(oldest)
+                        break
+                    oldest.close()
 
     def is_forgotten(self, now: float) -> bool:
-        return not self._idle and now - self.used_at > FORGET_AFTER_S
+        return not self._idle and not self._resting and now - self.used_at > FORGET_AFTER_S
 
 
 class TlsOriginPool(OriginPool, HTTPSConnectionPool):

@@ -70,7 +70,7 @@ def test_neither_redirects_nor_proxies_nor_netrc(
 
 
 def test_a_connection_is_used_again(client: Client, post: Post, soon: float) -> None:
-    with FakeUpstream(json_answer(1), sse("a"), bytes_answer(b"x")) as worker:
+    with FakeUpstream(json_answer(1), bytes_answer(b"x")) as worker:
         for _ in range(4):
             client.send(post(worker.url), deadline=soon)
         assert (len(worker.requests), worker.connections) == (4, 1)

@@ -11,7 +11,9 @@ import pytest
 
 from app.core.conversation import UpstreamRequest
 from app.settings import Settings
+from app.upstream import pools
 from app.upstream.client import Client, SendFailure
+from tests.fakeexchange import Exchange
 from tests.fakes import (
     FakeUpstream,
     Framing,
@@ -42,7 +44,10 @@ def test_each_piece_arrives_before_the_next_is_sent(framing: Framing, client: Cl
         assert list(pieces) == []
 
 
-def test_a_finished_stream_leaves_its_connection_for_the_next(client: Client, post: Post, soon: float) -> None:
+def test_a_finished_stream_leaves_its_connection_for_the_next(
+    client: Client, post: Post, soon: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pools, "REST_S", 0)
     with FakeUpstream(openai_stream("a", "b")) as worker:
         for _ in range(3):
             stream = client.open_stream(post(worker.url), deadline=soon, idle_s=LONG)
@@ -54,6 +59,22 @@ def test_a_finished_stream_leaves_its_connection_for_the_next(client: Client, po
             stream.finish()
             stream.close()
         assert (len(worker.requests), worker.connections, worker.left) == (3, 1, 0)
+
+
+def test_a_worker_that_closes_behind_its_stream_unannounced_fails_nobody(
+    client: Client, post: Post, soon: float
+) -> None:
+    closing = threading.Event()
+
+    def stream_and_close(exchange: Exchange) -> None:
+        sse("a")(exchange)
+        exchange.wait(closing)
+        exchange.keep = False
+
+    with FakeUpstream(stream_and_close, json_answer(1)) as worker:
+        assert client.send(post(worker.url), deadline=soon).body == b"data: a\n\n"
+        assert client.send(post(worker.url), deadline=soon).body == b"1"
+        closing.set()
 
 
 def test_finish_leaves_a_worker_that_goes_on_after_its_end_mark(client: Client, post: Post, soon: float) -> None:
