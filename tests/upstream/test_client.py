@@ -20,7 +20,6 @@ from tests.fakes import (
     endless,
     gzip_answer,
     json_answer,
-    sse,
 )
 
 Post = Callable[..., UpstreamRequest]
