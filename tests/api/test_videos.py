@@ -15,6 +15,8 @@ from tests.api.video_rig import PLAIN, Door, sqlite_door
 from tests.fakes import FakeUpstream, bytes_answer, json_answer
 from tests.services.job_rig import VIDEO, Studio, done, running
 
+HI = {"role": "user", "content": "hello"}
+
 
 @pytest.fixture(scope="module")
 def door(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
@@ -70,6 +72,18 @@ def test_models_that_make_no_videos(door: Door) -> None:
         error = refusal(door.api.post("/v1/videos", {**ask, "model": text}), 400)
     assert (error["code"], error["param"]) == ("wrong_task", "model")
     assert "answers in text" in error["message"]
+
+
+def test_a_name_of_two_tasks_gives_each_request_to_who_does_it(door: Door) -> None:
+    with FakeUpstream(json_answer({"id": "t-1"})) as films, FakeUpstream(json_answer("hello")) as texts:
+        job = {"id_extract": "id", "req_url_template": f"{films.origin}/tasks", "result_extract": "x"}
+        with door.model(**VIDEO, job=job, req_url_template=films.url) as model:
+            door.api.register(model_name=model, req_url_template=texts.url)
+            assert door.api.get(f"/v1/models/{model}").json["tasks"] == ["video", "text"]
+            for _ in range(4):
+                assert door.api.post("/v1/videos", {"model": model, "prompt": "a cat"}).status_code == 200
+                chat = door.api.post("/v1/chat/completions", {"model": model, "messages": [HI]})
+                assert chat.json["choices"][0]["message"]["content"] == "hello"
 
 
 def test_a_worker_that_takes_no_job_leaves_none(door: Door) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -124,6 +125,27 @@ def test_what_the_template_sets_is_the_operators() -> None:
 )
 def test_unsupported(request_: ChatRequest, field: str | None) -> None:
     assert dialect_of(worker_of(PLAIN)).unsupported(request_) == field
+
+
+PICTURE = "data:image/png;base64,iVBORw=="
+
+
+@pytest.mark.parametrize("task", ["image", "video"])
+@pytest.mark.parametrize(
+    ("words", "fields", "field"),
+    [
+        ({}, {"input_reference": "https://cdn/cat.png"}, "input_reference"),
+        ({}, {"input_reference": None, "style": "data", "note": "data: none"}, None),
+        ({}, {"mask": PICTURE}, "mask"),
+        ({"m": "{MASK}"}, {"mask": PICTURE}, None),
+        ({"m": "{MASK}"}, {"mask": PICTURE, "input_reference": PICTURE}, "input_reference"),
+        ({"m": "{REQUEST:mask}", "i": "{INPUT_REFERENCE}"}, {"mask": PICTURE, "input_reference": PICTURE}, None),
+        ({"all": "{REQUEST}"}, {"mask": PICTURE, "input_reference": PICTURE}, None),
+    ],
+)
+def test_a_picture_is_never_left_out(task: Any, words: Any, fields: dict[str, Any], field: str | None) -> None:
+    registered = worker_of({**PLAIN, "task": task, "body": {"p": "{USER_PROMPT}", **words}})
+    assert dialect_of(registered).unsupported(replace(asked("a cat", **fields), task=task)) == field
 
 
 @pytest.mark.parametrize(
