@@ -7,7 +7,7 @@ from flask import Blueprint, Response, g, request
 from app.api.media_file import send_media
 from app.api.runtime import rollcall
 from app.core.errors import NotFound
-from app.services.media import MediaFile
+from app.services.handing_out import Address
 
 blueprint = Blueprint("rollcall-media", __name__)
 
@@ -23,6 +23,6 @@ def fetch_media(media_id: str) -> Response:
     return send_media(file)
 
 
-def link(address: str | MediaFile) -> str:
+def link(address: Address) -> str:
     """A URL for the caller of this request: of a file of ours, behind the very host that the caller asked."""
-    return address if isinstance(address, str) else request.root_url.rstrip("/") + address.url_path
+    return request.root_url.rstrip("/") + address.text if address.ours else address.text

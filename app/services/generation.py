@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from app.core.conversation import ChatRequest, Item, Task
 from app.core.dialect import Dialect, dialect_of
-from app.core.errors import NotFound, RollcallError, UpstreamError, UpstreamTimeout
+from app.core.errors import NotFound, RollcallError, StorageUnavailable, UpstreamError, UpstreamTimeout
 from app.core.job_record import Job, JobItem
 from app.services.jobs import Jobs, new_job_id
 from app.services.results import wanted_parts
 from app.services.routing import Router
 from app.services.tasks import ROUTES
 
+_AWAY_PAUSE_S = 0.5
 _PREFIXES = {"image": "img", "video": "video"}
 
 
@@ -64,11 +65,23 @@ class Generation:
         timeout_s = dialect.timeout_s or self._timeout_s
         end = time.monotonic() + timeout_s
         begun = self._begun(wanted_parts(request, makes_n=dialect.makes_n), dialect.concurrency)
-        jobs = [self._jobs.wait(job.id, max(end - time.monotonic(), 0.0)) for job in begun]
+        jobs = [self._waited(job, end) for job in begun]
         late = [job for job in jobs if not job.is_finished]
         if late and not any(_has_failed(job) for job in jobs):
             raise _lateness(late, timeout_s)
         return _gathered(jobs)
+
+    def _waited(self, job: Job, end: float) -> Job:
+        """The job once it is finished, or as it was last seen at `end`. A database that is away does not end the wait:
+        a caller who asked again would begin the job again."""
+        while True:
+            left_s = max(end - time.monotonic(), 0.0)
+            try:
+                return self._jobs.wait(job.id, left_s)
+            except StorageUnavailable:
+                if not left_s:
+                    return job
+                time.sleep(min(_AWAY_PAUSE_S, left_s))
 
     def _begun(self, parts: list[ChatRequest], concurrency: int | None) -> list[Job]:
         """A job for each part, submitted in parallel; where one is refused, all are given up."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import dataclass
 from typing import Any
 
 from app.core.conversation import Item, Task
@@ -11,26 +12,33 @@ from app.core.job_record import JobItem
 from app.core.language import text_of
 from app.core.output import is_web_url
 from app.services.job_polling import DEFAULT_TYPES
-from app.services.media import Media, MediaFile
+from app.services.media import Media, url_path
 
 Made = Item | JobItem
 
 
-def address(media: Media, item: Made, task: Task) -> str | MediaFile:
+@dataclass(frozen=True, slots=True)
+class Address:
+    """`ours`: it is a path of this very server."""
+
+    text: str
+    ours: bool = False
+
+
+def address(media: Media, item: Made, task: Task) -> Address:
     """Where it is: the worker's URL, or a file of ours; a path or a text of the worker as it came.
 
     Raises UpstreamError for bytes that are too many.
     """
     if isinstance(item, JobItem):
-        copy = media.find(item.media) if item.media is not None else None
-        return text_of(item.value) if copy is None else copy
+        return Address(text_of(item.value)) if item.media is None else Address(url_path(item.media), ours=True)
     content_type = item.content_type or DEFAULT_TYPES.get(task, "")
     match item.kind:
         case "b64":
-            return media.keep_base64(item.value, content_type)
+            return Address(media.keep_base64(item.value, content_type).url_path, ours=True)
         case "bytes":
-            return media.keep_bytes(item.value, content_type)
-    return text_of(item.value)
+            return Address(media.keep_bytes(item.value, content_type).url_path, ours=True)
+    return Address(text_of(item.value))
 
 
 def encoded(media: Media, item: Made, field: str) -> str:

@@ -39,7 +39,11 @@ class MediaFile:
 
     @property
     def url_path(self) -> str:
-        return f"/v1/media/{self.id}"
+        return url_path(self.id)
+
+
+def url_path(media_id: str) -> str:
+    return f"/v1/media/{media_id}"
 
 
 class Media:

@@ -12,6 +12,8 @@ import pytest
 import requests
 
 from app.api.image_schemas import ImagesPendingSchema
+from app.core.errors import StorageUnavailable
+from app.services.jobs import Jobs
 from tests.api.generating import KEY, PACKED, PNG, House, photographer, picture, said
 from tests.fakes import Behaviour, FakeUpstream, bytes_answer, drop, json_answer
 from tests.services.job_rig import Studio, running
@@ -157,6 +159,23 @@ class TestFailures:
             home.api.rollcall.jobs.wait(place.rpartition("/")[2], 20)
             (image,) = requests.get(home.url + place, timeout=10).json()["data"]
             assert requests.get(image["url"], timeout=10).content == PNG
+
+    def test_a_database_that_is_away_for_a_while(self, home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        jobs, asked = home.api.rollcall.jobs, []
+
+        def away(job_id: str, timeout_s: float) -> Any:
+            asked.append(job_id)
+            if len(asked) == 1 or timeout_s < 1:
+                raise StorageUnavailable("The database cannot be reached.")
+            return Jobs.wait(jobs, job_id, timeout_s)
+
+        monkeypatch.setattr(jobs, "wait", away)
+        with FakeUpstream(drop()) as worker:
+            studio = photographer(said(f"{worker.origin}/out/1.png"))
+            worker.answer_with(studio)
+            assert home.ask(home.model(worker, job=JOB)).status_code == 200
+            assert studio.submits == 1
+            self.wrong(home.ask(home.model(worker, job=JOB, timeout_s=0.1)), 504, "goes on: GET")
 
     def test_a_job_that_nobody_knows(self, home: House) -> None:
         with FakeUpstream(photographer(running())) as worker:
