@@ -17,7 +17,8 @@ _USUAL: Final[Mapping[str, str]] = {"text": "text", "image": "url", "video": "ur
 _SHOWN = 80
 _DATA_URL = re.compile(r"data:(?P<type>[\w.+/-]*)(?:;[\w=.-]+)*;base64,", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}\Z")
-_SPACE = re.compile(r"\s+")
+# Between lines: a space within one belongs to a sentence.
+_SPACE = re.compile(r"[\r\n]\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def is_web_url(text: str) -> bool:
 
 def _base64(text: str) -> str:
     """In the usual alphabet, without line breaks and with its padding."""
-    data = _SPACE.sub("", text).replace("-", "+").replace("_", "/")
+    data = _SPACE.sub("", text.strip()).replace("-", "+").replace("_", "/")
     bare = data.rstrip("=")
     if not _BASE64.match(data) or len(bare) % 4 == 1:
         raise WorkerFault(f"The worker's reply holds no base64 where it is expected: {_begin(text)}", _WRONG)

@@ -36,7 +36,7 @@ def shown(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Downloads:
-    """Thread-safe. `timeout_s` is how long one try may take; between tries are the pauses."""
+    """Thread-safe. `timeout_s` is how long all tries together may take; between them are the pauses."""
 
     client: Client
     cap_bytes: int
@@ -47,33 +47,41 @@ class Downloads:
         self, url: str, headers: Mapping[str, str], sink: Callable[[], AbstractContextManager[Sink]]
     ) -> tuple[Sink, Download]:
         """The sink with the file in it, and what was said of it. Each try gets a sink of its own. Raises Unusable."""
-        target = _target(url)
+        target, deadline = _target(url), time.monotonic() + self.timeout_s
         for pause_s in self.pauses_s:
             try:
-                return self._once(target, headers, sink)
+                return self._once(target, headers, sink, deadline)
             except Unusable as failure:
-                if failure.lasting:
+                if failure.lasting or time.monotonic() + pause_s >= deadline:
                     raise
                 time.sleep(pause_s)
-        return self._once(target, headers, sink)
+        return self._once(target, headers, sink, deadline)
 
     def _once(
-        self, url: str, headers: Mapping[str, str], sink: Callable[[], AbstractContextManager[Sink]]
+        self, url: str, headers: Mapping[str, str], sink: Callable[[], AbstractContextManager[Sink]], deadline: float
     ) -> tuple[Sink, Download]:
-        deadline = time.monotonic() + self.timeout_s
         try:
             with sink() as file:
                 got = self.client.download(url, headers, deadline=deadline, cap_bytes=self.cap_bytes, sink=file.write)
-                if not 200 <= got.status < 300:
-                    raise Unusable(f"HTTP {got.status}")
-                if "html" in got.content_type.lower():
-                    raise Unusable("it is a web page")
+                if fault := _fault(got):
+                    raise Unusable(fault)
         except SendFailure as failure:
             if failure.kind == "too_large":
                 why = f"it is larger than {self.cap_bytes:,} bytes (ROLLCALL_MEDIA_MAX_BYTES)"
                 raise Unusable(why, lasting=True) from failure
-            raise Unusable(failure.message) from failure
+            raise Unusable(failure.message, lasting=failure.kind == "timeout") from failure
         return file, got
+
+
+def _fault(got: Download) -> str | None:
+    """Why this is no file; None: it is one."""
+    if 300 <= got.status < 400:
+        return f"HTTP {got.status} leads elsewhere, which is not followed"
+    if not 200 <= got.status < 300:
+        return f"HTTP {got.status}"
+    if "html" in got.content_type.lower():
+        return "it is a web page"
+    return None if got.size else "it is empty"
 
 
 def _target(url: str) -> str:
