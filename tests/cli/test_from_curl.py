@@ -11,49 +11,12 @@ import pytest
 from click.testing import Result
 
 from tests.api.management import management
+from tests.cli.curl_examples import ANTHROPIC, GEMINI, MODEL_OF, OLLAMA, OLLAMA_GENERATE, OPENAI, at
 from tests.cli.operating import Manage, done, refused
 from tests.fakes import Behaviour, FakeUpstream, json_answer, openai_answer
 
 KEYS = {"ROLLCALL_SECRET_ENV": "*_API_KEY", "OPENAI_API_KEY": "key-of-openai", "ANTHROPIC_API_KEY": "key-of-anthropic"}
 KEYS |= {"GEMINI_API_KEY": "key-of-gemini", "ACME_API_KEY": "key-of-acme", "MODEL_API_KEY": "key-of-model"}
-
-OPENAI = """curl https://api.openai.com/v1/chat/completions \\
-  -H "Content-Type: application/json" \\
-  -H "Authorization: Bearer $OPENAI_API_KEY" \\
-  -d '{
-    "model": "gpt-5.4",
-    "messages": [
-      {"role": "developer", "content": "You are a helpful assistant."},
-      {"role": "user", "content": "Hello!"}
-    ]
-  }'"""
-ANTHROPIC = """curl https://api.anthropic.com/v1/messages \\
-     --header "x-api-key: $ANTHROPIC_API_KEY" \\
-     --header "anthropic-version: 2023-06-01" \\
-     --header "content-type: application/json" \\
-     --data \\
-'{
-    "model": "claude-opus-4-6",
-    "max_tokens": 1024,
-    "messages": [
-        {"role": "user", "content": "Hello, world"}
-    ]
-}'"""
-GEMINI = """curl "https://generativelanguage.googleapis.com/v1beta/models/gemini-3-flash-preview:generateContent" \\
-  -H "x-goog-api-key: $GEMINI_API_KEY" \\
-  -H 'Content-Type: application/json' \\
-  -X POST \\
-  -d '{
-    "contents": [{"parts": [{"text": "Explain how AI works in a few words"}]}]
-  }'"""
-OLLAMA = """curl http://localhost:11434/api/chat -d '{
-  "model": "llama3.2",
-  "messages": [{ "role": "user", "content": "why is the sky blue?" }]
-}'"""
-OLLAMA_GENERATE = """curl http://localhost:11434/api/generate -d '{
-  "model": "llama3.2",
-  "prompt": "Why is the sky blue?"
-}'"""
 
 ANTHROPIC_ANSWER = {
     "type": "message",
@@ -67,7 +30,6 @@ GEMINI_ANSWER = {
 }
 OLLAMA_DONE = {"done": True, "done_reason": "stop", "prompt_eval_count": 3, "eval_count": 1}
 TURNS = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "what?"}]
-MODEL_OF = {OPENAI: "gpt-5.4", ANTHROPIC: "claude-opus-4-6", GEMINI: "gemini-3-flash-preview"}
 
 CASES: list[tuple[str, Behaviour, str, dict[str, Any], dict[str, str]]] = [
     (
@@ -111,13 +73,6 @@ CASES: list[tuple[str, Behaviour, str, dict[str, Any], dict[str, str]]] = [
 ]
 
 
-def at(worker: FakeUpstream, command: str) -> str:
-    """The command with the server in place of the vendor's host."""
-    start = command.index("http")
-    end = command.index("/", command.index("://") + 3)
-    return command[:start] + worker.origin + command[end:]
-
-
 @pytest.mark.parametrize("case", CASES, ids=["openai", "anthropic", "gemini", "ollama", "ollama-generate"])
 def test_examples_become_working_registrations(manage: Manage, sqlite_url: str, tmp_path: Path, case: Any) -> None:
     command, behaviour, path, body, headers = case
@@ -125,7 +80,7 @@ def test_examples_become_working_registrations(manage: Manage, sqlite_url: str, 
         result = manage("register", "--from-curl", at(worker, command), **KEYS)
         assert result.exit_code == 0, result.output
         assert not worker.requests  # nothing is called until told
-        model = MODEL_OF.get(command, "llama3.2")
+        model = MODEL_OF[command]
         with pytest.MonkeyPatch.context() as patch:
             for name, value in KEYS.items():
                 patch.setenv(name, value)

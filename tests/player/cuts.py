@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
+_FIRST_TEXT = re.compile(rb"hel(?:.*?(?:\r\n\r\n|\n\n|\n|\0))?", re.IGNORECASE | re.DOTALL)
 Cut = Callable[[bytes], list[bytes]]
 
 
@@ -21,6 +23,12 @@ def awkwardly(frames: bytes) -> list[bytes]:
 def half(frames: bytes) -> list[bytes]:
     """The worker's process dies in the middle."""
     return [frames[: len(frames) // 2]]
+
+
+def behind_the_first_text(frames: bytes) -> list[bytes]:
+    found = _FIRST_TEXT.search(frames)
+    assert found, "every sample begins with 'hel'"
+    return [frames[: found.end()], frames[found.end() :]]
 
 
 def with_ends(frames: str, end: str) -> str:

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 
 from tests.fakes import Framing
-from tests.player.cuts import Cut, as_it_came, with_ends
+from tests.player.cuts import Cut, as_it_came, behind_the_first_text, with_ends
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Scene:
     """`err`: its error, with this HTTP status. `fails`: its job does. `polls`: how many say that it runs, if not all.
 
     Of streams: `lively`, with characters of two and four bytes; `end`, of their lines; `cut`, into which pieces;
-    `framing`, of HTTP. `pause_s` stands before the first byte of an answer; `gate` before the second half of a stream.
+    `framing`, of HTTP. `pause_s` stands before the first byte of an answer; `gate` behind the first frame with text.
     """
 
     err: int | None = None
@@ -32,8 +32,7 @@ class Scene:
         return (with_ends(text, self.end) if self.end else text).encode()
 
     def pieces(self, frames: bytes) -> list[bytes]:
-        middle = len(frames) // 2
-        return [frames[:middle], frames[middle:]] if self.gate else self.cut(frames)
+        return behind_the_first_text(frames) if self.gate else self.cut(frames)
 
 
 def lively(text: str) -> str:
