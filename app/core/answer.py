@@ -80,15 +80,16 @@ class UsagePaths:
         return _sum(self.prompt, value), _sum(self.completion, value)
 
 
-def compile_usage(spec: Mapping[str, Any] | None, where: str) -> UsagePaths:
+def compile_usage(spec: Mapping[str, Any] | None, where: str, fillings: Fillings | None = None) -> UsagePaths:
     """`{"prompt": path or [paths], "completion": …}`, each optional. Raises LanguageError."""
-    return UsagePaths(*(_usage_paths((spec or {}).get(word), f"{where}.{word}") for word in ("prompt", "completion")))
+    words = ("prompt", "completion")
+    return UsagePaths(*(_usage_paths((spec or {}).get(word), f"{where}.{word}", fillings) for word in words))
 
 
-def _usage_paths(spec: Any, where: str) -> tuple[_Find, ...]:
+def _usage_paths(spec: Any, where: str, fillings: Fillings | None) -> tuple[_Find, ...]:
     if isinstance(spec, list):
-        return tuple(_count_finder(path_of(text, f"{where}[{i}]")) for i, text in enumerate(spec))
-    return () if spec is None else (_count_finder(path_of(spec, where)),)
+        return tuple(_count_finder(path_of(text, f"{where}[{i}]", fillings)) for i, text in enumerate(spec))
+    return () if spec is None else (_count_finder(path_of(spec, where, fillings)),)
 
 
 def _count_finder(path: Path) -> _Find:

@@ -24,6 +24,7 @@ from app.core.extract import Condition
 from app.core.fault import WorkerFault
 from app.core.framing import Frame
 from app.core.language import text_of
+from app.core.path_syntax import Fillings
 
 OPENAI_DELTA = "choices[].delta.content"
 _DONE = "[DONE]"
@@ -46,10 +47,13 @@ class StreamWords:
     openai_shaped: bool
 
 
-def compile_stream(spec: Mapping[str, Any], failures: FailureWords, *, openai_shaped: bool) -> StreamWords:
+def compile_stream(
+    spec: Mapping[str, Any], failures: FailureWords, *, openai_shaped: bool, fillings: Fillings | None = None
+) -> StreamWords:
     """From the `stream` block, or for a worker that always streams without one from the main words.
 
-    Words that the block leaves out are taken from the main ones, but only its own promise an end.
+    Words that the block leaves out are taken from the main ones, but only its own promise an end. `fillings`: the
+    texts of placeholders in its paths and values.
     Raises LanguageError.
     """
     block = spec.get("stream")
@@ -60,12 +64,12 @@ def compile_stream(spec: Mapping[str, Any], failures: FailureWords, *, openai_sh
     return StreamWords(
         framing=None if block is None else block.get("framing") or "sse",
         cumulative=own.get("mode") == "cumulative",
-        when=condition_of(own.get("when"), inside + "when"),
-        delta=finder(path_of(delta or "", delta_at)),
-        finish=finder(path_of(finish, finish_at)) if finish else None,
-        usage=compile_usage(usage, usage_at),
+        when=condition_of(own.get("when"), inside + "when", fillings),
+        delta=finder(path_of(delta or "", delta_at, fillings)),
+        finish=finder(path_of(finish, finish_at, fillings)) if finish else None,
+        usage=compile_usage(usage, usage_at, fillings),
         done=own.get("done") or (_DONE if block is None else None),
-        done_when=condition_of(own.get("done_when"), inside + "done_when"),
+        done_when=condition_of(own.get("done_when"), inside + "done_when", fillings),
         marked=any(own.get(word) for word in ("done", "done_when", "finish_extract")),
         failures=failures,
         openai_shaped=openai_shaped,

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.core.answer import condition_of
 from app.core.extract import Condition
+from app.core.language import text_of
 from app.core.outgoing import compile_url_at
 from app.core.template import Template, compile_tree
 
@@ -25,6 +26,13 @@ class HealthSpec:
     fall: int | None
     rise: int | None
     tcp: bool
+    _expect_words: Any = None
+
+    def expectation(self, model_name: str) -> Condition | None:
+        """`expect` with the worker's own name of the model for {MODEL_NAME} in it."""
+        if "{MODEL_NAME}" not in text_of(self._expect_words):
+            return self.expect
+        return _expected(self._expect_words, model_name)
 
     @property
     def needs_token(self) -> bool:
@@ -41,10 +49,15 @@ def compile_health(block: Mapping[str, Any] | None, header: Template | None) -> 
         req_url_template=compile_url_at(url, "health.req_url_template") if url else None,
         req_type=block.get("req_type") or "GET",
         header=header if own is None else compile_tree(own, "health.header") if own else None,
-        expect=condition_of(block.get("expect"), "health.expect"),
+        expect=_expected(block.get("expect"), "x"),
         interval_s=block.get("interval_s"),
         timeout_s=block.get("timeout_s"),
         fall=block.get("fall"),
         rise=block.get("rise"),
         tcp=bool(block.get("tcp")),
+        _expect_words=block.get("expect"),
     )
+
+
+def _expected(words: Any, model_name: str) -> Condition | None:
+    return condition_of(words, "health.expect", {"MODEL_NAME": model_name})

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from app.core.answer import condition_of, frame_names, path_of, with_frame
+from app.core.answer import frame_names, parsed, with_frame
 from app.core.conditions import is_framed
-from app.core.conversation import Event, Item
-from app.core.extract import Condition, Path
+from app.core.conversation import Event, Item, Usage
+from app.core.extract import Path
 from app.core.fault import WorkerFault, one_line
-from app.core.frames import StreamWords, compile_stream
+from app.core.job_words import job_words, stream_words
 from app.core.language import LanguageError, text_of
 from app.core.limits import Limits
 from app.core.outgoing import compile_url_at
 from app.core.output import Output, is_web_url
-from app.core.path_syntax import Fillings
 from app.core.reading import Reader, is_text
 from app.core.replies import beginning, no_answer
 from app.core.reply_json import parse_reply
@@ -30,12 +29,12 @@ _FINAL: Final = frozenset({400, 405, 406, 409, 410, 422, 451, 501})
 """Answers to a poll that no later poll will change; others may pass: an id that is not known yet, a busy server."""
 
 _PERCENT = re.compile(r"\s*(\d{1,9}(?:\.\d{1,18})?)\s*(%?)")
-_ANY_JOB: Final = {"JOB_ID": "JOB_ID"}
+_ANY_JOB: Final = "JOB_ID"
 
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """What one poll said. `progress` is 0 to 100.
+    """What one poll said. `progress` is 0 to 100; `finish` and `usage` are those of a text.
 
     `error` of a failed job is its reason; of a running one it says why this poll told nothing (HTTP 503, say).
     """
@@ -44,17 +43,8 @@ class Poll:
     items: tuple[Item, ...] = ()
     progress: float | None = None
     error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _JobWords:
-    """The paths and conditions of the block, with the id of one job in them."""
-
-    done_when: Condition | None
-    failed_when: Condition | None
-    result: Path
-    error: Path | None
-    progress: Path | None
+    finish: str | None = None
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +61,6 @@ class JobReading:
     def is_text(self) -> bool:
         return self.output.task == "text"
 
-    def words(self, fillings: Fillings) -> _JobWords:
-        """Raises LanguageError."""
-        block = self.block
-
-        def path(word: str) -> Path | None:
-            return path_of(block[word], f"job.{word}", fillings) if block.get(word) else None
-
-        answer = path_of(self.spec.get("response_extract") or "", "response_extract")
-        return _JobWords(
-            condition_of(block.get("done_when"), "job.done_when", fillings),
-            condition_of(block.get("failed_when"), "job.failed_when", fillings),
-            path("result_extract") or answer,
-            path("error_extract"),
-            path("progress_extract"),
-        )
-
     def refused(self, status: int, body: bytes) -> Poll:
         message = self.reader.error_message(status, body)
         said = message if message.startswith("HTTP ") else f"HTTP {status}: {message}"
@@ -101,38 +75,41 @@ class JobReading:
 
     def read(self, raw: str, job_id: str, told: Mapping[str, Any]) -> Poll:
         """`raw` is the text of a poll's reply. Raises WorkerFault."""
-        try:
-            value = parse_reply(raw) if raw.strip() else None
-        except ValueError:
-            return Poll("running", error=f"The worker's reply to a poll is no JSON: {beginning(raw)}")
+        value = parsed(raw) if raw.strip() else None
         if value is None:
             return Poll("running")  # not known yet
-        words = self.words({"JOB_ID": job_id})
-        failures = self.reader.failures
-        if failures.error is not None and failures.error.holds(value, frame_names(value, raw, "")):
-            return Poll("failed", error=self._reason(words, value, raw))
-        if words.failed_when is not None and words.failed_when.holds(value):
-            return Poll("failed", error=self._reason(words, value, raw))
+        words, failures, frame = job_words(self.spec, job_id), self.reader.failures, frame_names(value, raw, "")
+        if any(each is not None and each.holds(value, frame) for each in (failures.error, words.failed_when)):
+            return Poll("failed", error=words.reason(value, raw, failures))
         progress = percent(words.progress.find(value)) if words.progress is not None else None
-        if words.done_when is not None and not words.done_when.holds(value):
-            return Poll("running", progress=progress)
-        items = self._items(words.result, value, value, told)
-        if not items and words.done_when is not None:
+        said = Poll("running", progress=progress, error=_no_json(raw))
+        if said.error if words.done_when is None else not words.done_when.holds(value, frame):
+            return said
+        done = self._done(words.result, value, raw, told)
+        if done is None and words.done_when is not None:
             raise no_answer(words.result, value, raw, "result of the job that is done")
-        return Poll("done", items, 100.0) if items else Poll("running", progress=progress)
+        return done or said
 
     def events(self, chunks: Iterable[bytes], job_id: str) -> Iterator[Event]:
-        return framed(self._stream_words(job_id), self.block["framing"], chunks)
+        return framed(stream_words(self.spec, job_id, self.reader.failures), self.block["framing"], chunks)
 
     def last_frame(self, chunks: Iterable[bytes], job_id: str, told: Mapping[str, Any]) -> Poll:
         """A framed poll whose last frame holds the result. Raises WorkerFault."""
-        frame, value = last_frame_of(self._stream_words(job_id), self.block["framing"], chunks)
-        words = self.words({"JOB_ID": job_id})
-        seen = with_frame(value, frame.data, frame.event) if is_framed(words.result) else value
-        items = self._items(words.result, seen, value, told)
+        words = stream_words(self.spec, job_id, self.reader.failures)
+        frame, value = last_frame_of(words, self.block["framing"], chunks)
+        path = job_words(self.spec, job_id).result
+        items = self._items(path, with_frame(value, frame.data, frame.event) if is_framed(path) else value, value, told)
         if not items:
-            raise no_answer(words.result, seen, frame.data, "result of the job that is done")
+            raise no_answer(path, value, frame.data, "result of the job that is done")
         return Poll("done", items, 100.0)
+
+    def _done(self, path: Path, value: Any, raw: str, told: Mapping[str, Any]) -> Poll | None:
+        """None: there is no result in the reply."""
+        items = self._items(path, with_frame(value, raw, "") if is_framed(path) else value, value, told)
+        if not self.is_text:
+            return Poll("done", items, 100.0) if items else None
+        finish, usage = self.reader.ending(value, raw)
+        return Poll("done", items, 100.0, finish=finish, usage=usage) if items or finish is not None else None
 
     def _items(self, path: Path, seen: Any, value: Any, told: Mapping[str, Any]) -> tuple[Item, ...]:
         if self.template is not None:
@@ -154,21 +131,6 @@ class JobReading:
             raise WorkerFault(fault, "wrong_type")
         return (Item("url", url),)
 
-    def _reason(self, words: _JobWords, value: Any, raw: str) -> str:
-        found = words.error.find(value) if words.error is not None else None
-        said = one_line(text_of(found)) if found is not None else self.reader.failures.message(value, raw)
-        return said or "The worker says that the job failed, and not why."
-
-    def _stream_words(self, job_id: str) -> StreamWords:
-        words = self.words({"JOB_ID": job_id})
-        failures = self.reader.failures
-        failed = words.failed_when.either(failures.error) if words.failed_when is not None else failures.error
-        stream = compile_stream(self.spec, failures, openai_shaped=False)
-        done = words.done_when.either(stream.done_when) if words.done_when is not None else stream.done_when
-        told = replace(failures, error=failed, extract=words.error or failures.extract, retry_when=None)
-        marked = stream.marked or words.done_when is not None
-        return replace(stream, framing=self.block["framing"], done_when=done, marked=marked, failures=told)
-
 
 def compile_job_reading(spec: Mapping[str, Any], output: Output, reader: Reader, limits: Limits) -> JobReading:
     """Raises LanguageError."""
@@ -176,13 +138,21 @@ def compile_job_reading(spec: Mapping[str, Any], output: Output, reader: Reader,
     made = block.get("result_template")
     template = compile_url_at(made, "job.result_template", limits) if made else None
     reading = JobReading(block, spec, output, reader, template)
-    reading.words(_ANY_JOB)
+    job_words(spec, _ANY_JOB)
     if block.get("framing"):
-        reading._stream_words(_ANY_JOB["JOB_ID"])
+        stream_words(spec, _ANY_JOB, reader.failures)
     if block.get("framing") == "text":
         fault = "a poll that streams plain text has no end: use sse, ndjson, null or json-array"
         raise LanguageError(fault, 0, "job.framing")
     return reading
+
+
+def _no_json(raw: str) -> str | None:
+    try:
+        parse_reply(raw)
+    except ValueError:
+        return f"The worker's reply to a poll is no JSON: {beginning(raw)}"
+    return None
 
 
 def percent(found: Any) -> float | None:

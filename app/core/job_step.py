@@ -24,6 +24,7 @@ class Polled:
     """What came of one poll; neither `items` nor `failed`: it goes on.
 
     `trouble`: why this poll told nothing. `hopeless`: asking again will hardly help (the worker does not know the job).
+    `wait_s`: how long the worker wants to be left alone.
     """
 
     items: tuple[JobItem, ...] | None = None
@@ -31,6 +32,7 @@ class Polled:
     progress: float | None = None
     trouble: str | None = None
     hopeless: bool = False
+    wait_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def step(job: Job, polled: Polled, pace: Pace, started: float, now: float, jitte
         return failed(job, now, polled.trouble or "")
     if now >= deadline:
         return failed(job, now, _timed_out(pace, polled))
-    due = started + _pause(pace, failures) * (1 + jitter)
+    due = max(started + _pause(pace, failures) * (1 + jitter), now + polled.wait_s)
     return replace(
         _released(job),
         progress=job.progress if polled.progress is None else polled.progress,

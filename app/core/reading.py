@@ -16,7 +16,7 @@ from app.core.answer import (
     path_of,
     usage_of,
 )
-from app.core.conversation import Event, Item, Reply, Result, Task
+from app.core.conversation import Event, Item, Reply, Result, Task, Usage
 from app.core.echo import refined, without_echo
 from app.core.fault import WorkerFault
 from app.core.frames import StreamWords, compile_stream
@@ -60,13 +60,15 @@ class Reader:
         """The answer in a reply of HTTP 2xx. Raises WorkerFault: error, empty or not_json."""
         raw, value = self._read(status, body, content_type)
         found = self._find(value, raw, "")
-        text = "" if found is None else self._text(text_of(found))
+        said = "" if found is None else text_of(found)
+        text = self._text(said)
         finish = self._finished(value, raw)
         shaped = value if self._openai_shaped and isinstance(value, dict) else None
-        if not text and finish is None and not (shaped and calls_a_tool(shaped)):
+        nothing = not said or (not text and self._output.search is not None)
+        if nothing and finish is None and not (shaped and calls_a_tool(shaped)):
             raise no_answer(self._path, value, raw)
         usage = usage_of(self._usage.read(value), shaped.get("usage") if shaped else None)
-        return Reply(without_echo(text, self._echoes), finish, usage, shaped)
+        return Reply(text, finish, usage, shaped)
 
     def result(self, status: int, body: bytes, content_type: str) -> Result:
         """The images, video or embeddings in a reply of HTTP 2xx. Raises WorkerFault."""
@@ -90,6 +92,10 @@ class Reader:
             fault = f"The worker answered with {kind} where the bytes of the result were expected: {beginning(raw)}"
             raise WorkerFault(fault, "wrong_type")
         return Item("bytes", body, kind)
+
+    def ending(self, value: Any, raw: str) -> tuple[str | None, Usage | None]:
+        """The finish and the counts in a reply that is read already."""
+        return self._finished(value, raw), usage_of(self._usage.read(value))
 
     def submitted(self, status: int, body: bytes, content_type: str) -> Any:
         """The parsed reply of HTTP 2xx to a job's submit, for JobPlan.job_id. Raises WorkerFault where it failed."""
@@ -130,7 +136,9 @@ class Reader:
         return raw, value
 
     def _text(self, found: str) -> str:
-        return found if self._output.search is None else self._output.text(found) or ""
+        """An echo is taken off before the regular expression sees the text, as in streams."""
+        answer = without_echo(found, self._echoes)
+        return answer if self._output.search is None else self._output.text(answer) or ""
 
     def _finished(self, value: Any, raw: str) -> str | None:
         return finish_word(self._finish(value, raw, "")) if self._finish is not None else None

@@ -112,6 +112,11 @@ def _says_nothing(final: Failure) -> bool:
     return not final.message.strip() or final.message.startswith(f"HTTP {final.status} ")
 
 
+def wanted_pause_s(status: int, retry_after: str | None, now: float) -> float:
+    """How long a worker that is too busy wants to be left alone, for polls; 0: it does not say."""
+    return (retry_after_s(retry_after, now) or 0.0) if status in (429, 503) else 0.0
+
+
 def retry_after_s(value: str | None, now: float) -> float | None:
     """Seconds to wait that a Retry-After header names, as a number or a date; None where it names none.
 

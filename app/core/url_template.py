@@ -11,7 +11,7 @@ from app.core.pieces import Piece, Slot
 from app.core.slots import ABSENT, Names, Secrets, Template, Values
 
 _BEGINS = ("RESP",)
-_OF_THE_OPERATOR = ("MODEL_NAME",)
+_OF_THE_OPERATOR: tuple[str, ...] = ("MODEL_NAME",)
 _OF_THE_WORKER = ("MODEL_NAME", "RESP", "JOB_ID", "ACCESS_TOKEN")
 
 

@@ -13,6 +13,7 @@ from app.core.gather import as_events, gather
 from app.core.job import JobPlan, Poll
 from app.core.language import text_of
 from app.core.reading import WorkerFault
+from app.core.retry import wanted_pause_s
 from app.core.worker import Worker
 from app.services.attempt import Attempt, AttemptFailed, OpenAnswer
 from app.services.contact import Build
@@ -58,7 +59,7 @@ def stream(attempt: Attempt) -> OpenAnswer:
 
 
 def result(attempt: Attempt, job: JobPlan) -> Result:
-    return attempt.whole(lambda: Result(_read(attempt, job) if job.streams else _awaited(attempt, job)))
+    return attempt.whole(lambda: Result(_read(attempt, job) if job.streams else _awaited(attempt, job).items))
 
 
 def _submit(attempt: Attempt, job: JobPlan) -> Submitted:
@@ -89,7 +90,7 @@ def _read(attempt: Attempt, job: JobPlan) -> tuple[Item, ...]:
     upstream = _opened(attempt, taken, job)
     try:
         chunks, content_type = upstream.chunks(capped=True), upstream.headers.get("content-type", "")
-        return _items(job.read_stream(chunks, content_type, taken.job_id, attempt.request, taken.reply))
+        return _done(job.read_stream(chunks, content_type, taken.job_id, attempt.request, taken.reply)).items
     finally:
         upstream.close()
 
@@ -104,41 +105,44 @@ def _opened(attempt: Attempt, taken: Submitted, job: JobPlan) -> UpstreamStream:
         raise AttemptFailed(attempt.contact.failure(error), final=True) from error
 
 
-def _items(poll: Poll) -> tuple[Item, ...]:
+def _done(poll: Poll) -> Poll:
     if poll.state == "done":
-        return poll.items
+        return poll
     raise WorkerFault(poll.error or "", "error")
 
 
-def _text(items: tuple[Item, ...]) -> Reply:
-    return Reply("".join(text_of(item.value) for item in items))
+def _text(poll: Poll) -> Reply:
+    return Reply("".join(text_of(item.value) for item in poll.items), poll.finish, poll.usage)
 
 
-def _awaited(attempt: Attempt, job: JobPlan) -> tuple[Item, ...]:
-    """The results of a job whose polls are whole replies. Raises WorkerFault when it failed, SendFailure when late."""
+def _awaited(attempt: Attempt, job: JobPlan) -> Poll:
+    """The last poll of a job whose polls are whole replies. Raises WorkerFault when it failed, SendFailure if late."""
     taken = _submit(attempt, job)
     end = min(attempt.contact.deadline, time.monotonic() + job.timeout_s)
-    silent = 0
+    silent, pause_s = 0, job.interval_s
     while silent < MOST_SILENT_POLLS:
         left = end - time.monotonic()
-        time.sleep(max(min(job.interval_s, left), 0))
-        if left <= job.interval_s:
+        time.sleep(max(min(pause_s, left), 0))
+        if left <= pause_s:
             raise SendFailure("timeout", "its job was not done in time", sent=True)
-        poll = _polled(attempt, taken, job)
+        poll, wanted_s = _polled(attempt, taken, job)
+        pause_s = max(job.interval_s, wanted_s)
         if poll.state != "running":
-            return _items(poll)
+            return _done(poll)
         silent = silent + 1 if poll.error else 0
     raise WorkerFault(f"The worker took the job, but does not say how it is: {poll.error}", "error")
 
 
-def _polled(attempt: Attempt, taken: Submitted, job: JobPlan) -> Poll:
+def _polled(attempt: Attempt, taken: Submitted, job: JobPlan) -> tuple[Poll, float]:
+    """What the poll said, and for how many seconds the worker wants no other."""
     request = attempt.request
     try:
         reply = attempt.contact.ask(_poll_request(request, taken, job))
     except (SendFailure, UpstreamError) as error:
-        return Poll("running", error=error.message)
+        return Poll("running", error=error.message), 0.0
     content_type = reply.headers.get("content-type", "")
-    return job.read(reply.status, reply.body, content_type, taken.job_id, request, taken.reply)
+    poll = job.read(reply.status, reply.body, content_type, taken.job_id, request, taken.reply)
+    return poll, wanted_pause_s(reply.status, reply.headers.get("retry-after"), time.time())
 
 
 def _poll_request(request: ChatRequest, taken: Submitted, job: JobPlan) -> Build:

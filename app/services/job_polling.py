@@ -16,6 +16,7 @@ from app.core.job import JobPlan, Poll
 from app.core.job_record import Job, JobItem
 from app.core.job_step import Pace, Polled
 from app.core.language import LanguageError
+from app.core.retry import wanted_pause_s
 from app.core.template import Secrets
 from app.core.worker import Worker
 from app.services.contact import AttemptFailed, Contact
@@ -49,7 +50,8 @@ class Poller:
             return Polled(trouble=failure.message)
         except AttemptFailed as failed:
             hopeless = failed.failure.status in UNKNOWN_TO_WORKER
-            return Polled(trouble=failed.failure.message, hopeless=hopeless)
+            wait_s = failed.failure.retry_after_s or 0.0
+            return Polled(trouble=failed.failure.message, hopeless=hopeless, wait_s=wait_s)
         except (WorkerFault, InvalidRequest) as error:
             return Polled(trouble=call.redacted(error.message), hopeless=True)
         except (UpstreamError, StorageUnavailable) as error:
@@ -110,6 +112,7 @@ class _Call:
         self._upstream_id = job.upstream_id or ""
         self._contact: Contact | None = None
         self._token: str | None = None
+        self._wait_s = 0.0
 
     def poll(self) -> Polled:
         worker = self._job.worker
@@ -127,7 +130,7 @@ class _Call:
             return Polled(failed=message or "The worker says that it failed")
         # A refusal is forgiven a few times: the poll may have come before the worker's other half heard of the job.
         hopeless = said.state == "failed" or status in UNKNOWN_TO_WORKER
-        return Polled(progress=said.progress, trouble=message, hopeless=hopeless)
+        return Polled(progress=said.progress, trouble=message, hopeless=hopeless, wait_s=self._wait_s)
 
     def _patience_s(self, plan: JobPlan) -> float:
         if plan.streams:
@@ -140,6 +143,7 @@ class _Call:
 
     def _asked(self, contact: Contact, plan: JobPlan) -> tuple[Poll, int]:
         job, reply = self._job, contact.ask(partial(self._request, contact.worker, plan))
+        self._wait_s = wanted_pause_s(reply.status, reply.headers.get("retry-after"), time.time())
         content_type = reply.headers.get("content-type", "")
         said = plan.read(reply.status, reply.body, content_type, self._upstream_id, job.request, job.submit_reply)
         return said, reply.status

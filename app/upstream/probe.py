@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from urllib3.util import parse_url
 
+from app.core.answer import frame_names
 from app.core.conversation import UpstreamRequest
-from app.core.dialect import HealthSpec, compile_dialect, probe_request
+from app.core.dialect import compile_dialect, probe_request
+from app.core.extract import Condition
 from app.core.worker import Worker
 from app.upstream.client import Client, SendFailure
 from app.upstream.failure import connect_failure
@@ -61,25 +63,25 @@ class Prober:
                 root = UpstreamRequest("GET", split_origin(worker.url)[0] + "/", {}, None)
                 session.open(root, deadline).close()
                 return UP
-            return _judge(spec, session.open(request, deadline))
+            expected = spec.expectation(worker.upstream_model or worker.model_name)
+            return _judge(expected, session.open(request, deadline))
         except SendFailure as failure:
             late = failure.kind == "timeout"
             return ProbeResult(False, f"no answer within {timeout_s:g} s" if late else failure.message)
 
 
-def _judge(spec: HealthSpec, stream: UpstreamStream) -> ProbeResult:
+def _judge(expected: Condition | None, stream: UpstreamStream) -> ProbeResult:
     try:
         if stream.status == 429:
             return ProbeResult(None, "HTTP 429")
-        if spec.expect is None:
+        if expected is None:
             return UP if stream.status < 400 else ProbeResult(False, f"HTTP {stream.status}")
         value = json.loads(stream.read_all())
     except (ValueError, RecursionError):
         return ProbeResult(False, "its health reply is not JSON")
     finally:
         stream.close()
-    frame: Mapping[str, Any] = {}
-    if spec.expect.holds(value, frame):
+    if expected.holds(value, frame_names(value, "", "")):
         return UP
     return ProbeResult(False, f"its health reply (HTTP {stream.status}) is not what the registration expects")
 
