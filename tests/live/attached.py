@@ -61,7 +61,7 @@ def attached(bench: Bench, *words: str, env: Mapping[str, str] | None = None) ->
     started = time.monotonic()
     with running(sys.executable, ROOT / "manage.py", *words, env=env or bench.env) as process:
         model = words[words.index("--model") + 1]
-        found = process.said(rf"attach: {model} is worker (\d+) at")
+        found = process.said(rf"attach: {model} is worker (\d+) ")
         until(lambda: standing(bench.door, int(found[1])) == "available", f"worker {found[1]} to get traffic")
         yield Attached(process, int(found[1]), time.monotonic() - started)
 

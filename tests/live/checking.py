@@ -14,10 +14,9 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from models import RESPONSES
+
 DOOR = os.environ["LIVE_DOOR"]
-TEXT = tuple(os.environ["LIVE_TEXT_MODELS"].split(","))
-OPENAI_SHAPED = os.environ.get("LIVE_OPENAI_SHAPED", "")
-EMBEDDING = os.environ.get("LIVE_EMBEDDING_MODEL", "")
 
 QUESTION: Any = [{"role": "user", "content": "Tell me about the sea."}]
 LONG: Any = [{"role": "user", "content": "the sea " * 3000}]
@@ -46,6 +45,11 @@ def raised(kind: type[Exception], call: Callable[..., Any], **words: Any) -> Any
         show(f"{type(error).__name__}: {str(error).splitlines()[0][:300]}")
         return error
     raise AssertionError(f"{kind.__name__} was not raised")
+
+
+def finish(model: str) -> str:
+    """Of an answer that was cut off. llama-server's Responses API calls that one "completed" like any other."""
+    return "stop" if model == RESPONSES else "length"
 
 
 def run() -> None:

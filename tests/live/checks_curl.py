@@ -25,8 +25,7 @@ class Curl:
             words += ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
         done = subprocess.run([*words, "-w", "\n%{http_code}"], capture_output=True, text=True, check=True, timeout=60)
         text, _, status = done.stdout.rpartition("\n")
-        shown = text if len(text) < 1600 else f"{text[:700]}\n… {len(text) - 1400} characters …\n{text[-700:]}"
-        self._transcript.block("console", f"$ {shlex.join(words)}\n{shown.strip()}\nHTTP {status}")
+        self._transcript.block("console", f"$ {_cut(shlex.join(words))}\n{_cut(text.strip())}\nHTTP {status}")
         return int(status), text
 
 
@@ -44,6 +43,10 @@ def curl_checks(transcript: Transcript, door: str) -> None:
         ("a body that is no JSON is a 400", lambda: _no_json(curl)),
     ):
         transcript.check(name, test)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) < 1600 else f"{text[:400]} … {len(text) - 500} characters … {text[-100:]}"
 
 
 def _seed_shape(curl: Curl) -> None:

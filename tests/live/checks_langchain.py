@@ -7,8 +7,9 @@ import os
 from typing import Literal
 
 import openai
-from checking import DOOR, EMBEDDING, LONG, OPENAI_SHAPED, TEXT, check, raised, run, show
+from checking import DOOR, LONG, check, finish, raised, run, show
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
+from models import EMBEDDING, OPENAI, TEXT
 from pydantic import BaseModel
 
 os.environ["OPENAI_API_KEY"] = "unused"
@@ -16,7 +17,7 @@ QUESTION = "Tell me about the sea."
 
 
 def chat(model: str, **words: object) -> ChatOpenAI:
-    return ChatOpenAI(model=model, base_url=f"{DOOR}/v1", max_retries=0, temperature=0, **words)
+    return ChatOpenAI(model=model, base_url=f"{DOOR}/v1", max_retries=0, **{"temperature": 0, **words})
 
 
 @check(*TEXT)
@@ -25,7 +26,7 @@ def invoke(model):
     reply = chat(model, max_tokens=8).invoke(QUESTION)
     show(reply.content, reply.response_metadata["finish_reason"], reply.usage_metadata["output_tokens"], "tokens")
     assert reply.content.strip()
-    assert reply.response_metadata["finish_reason"] == "length"
+    assert reply.response_metadata["finish_reason"] == finish(model)
     assert reply.usage_metadata["output_tokens"] == 8
 
 
@@ -56,10 +57,14 @@ class Tide(BaseModel):
     port: Literal["Brest", "Dover"]
 
 
-@check(OPENAI_SHAPED)
+@check(OPENAI)
 def structured(model):
     """with_structured_output by a tool call"""
-    answer = chat(model, max_tokens=200).with_structured_output(Tide, method="function_calling").invoke(QUESTION)
+    answer = (
+        chat(model, max_tokens=700, temperature=0.8)
+        .with_structured_output(Tide, method="function_calling")
+        .invoke(QUESTION)
+    )
     show(answer)
     assert isinstance(answer, Tide)
 

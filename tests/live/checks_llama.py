@@ -11,7 +11,7 @@ from pathlib import Path
 from attached import Bench, attached, command, shown, standing, workers
 from checks_attach import attach_checks
 from checks_curl import curl_checks
-from models import BESIDE, EMBEDDING, KEY, OPENAI, TEXT
+from models import BESIDE, EMBEDDING, KEY, OPENAI
 from packages import version
 from places import HERE
 from processes import manage, until
@@ -25,20 +25,11 @@ def llama_checks(bench: Bench, clients: Path, langchain: Path) -> None:
             ("checks_langchain.py", langchain, "langchain-openai"),
         ):
             bench.transcript.heading(f"{package} {version(python, package)}")
-            bench.transcript.run_script(python, HERE / script, {**bench.env, **_words(bench.door)})
+            bench.transcript.run_script(python, HERE / script, {**bench.env, "LIVE_DOOR": bench.door})
         curl_checks(bench.transcript, bench.door)
         bench.transcript.heading("The registry")
         bench.transcript.check("the key is shown nowhere", lambda: _no_key(bench))
     attach_checks(bench)
-
-
-def _words(door: str) -> dict[str, str]:
-    return {
-        "LIVE_DOOR": door,
-        "LIVE_TEXT_MODELS": ",".join(TEXT),
-        "LIVE_OPENAI_SHAPED": OPENAI,
-        "LIVE_EMBEDDING_MODEL": EMBEDDING,
-    }
 
 
 @contextlib.contextmanager

@@ -74,4 +74,4 @@ def _ask(bench: Bench, other: Other, python: Path, clients: Path) -> None:
         bench.transcript.block("console", f"{shown(words)}\n{it.said()}")
         bench.transcript.say(f"It had traffic {it.ready_s:.1f} s after the command.")
         script = HERE / "checks_plain.py"
-        bench.transcript.run_script(clients, script, {**bench.env, "LIVE_DOOR": bench.door, "LIVE_TEXT_MODELS": name})
+        bench.transcript.run_script(clients, script, {**bench.env, "LIVE_DOOR": bench.door, "LIVE_MODEL": name})

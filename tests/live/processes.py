@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,8 +36,8 @@ class Running:
         """Its exit status. Raises subprocess.TimeoutExpired."""
         return self.process.wait(seconds)
 
-    def said(self, pattern: str, seconds: float = 60) -> re.Match[str]:
-        """The first match of `pattern` in what it wrote; AssertionError when it ends or the time is up before."""
+    def said(self, pattern: str, seconds: float = 20) -> re.Match[str]:
+        """The first match of `pattern` in what it wrote; AssertionError, with all it wrote, when there is none."""
 
         def found() -> re.Match[str] | None:
             over = self.process.poll() is not None
@@ -45,7 +46,10 @@ class Running:
                 raise AssertionError(f"It ended before it said {pattern!r}:\n{self.output()}")
             return match
 
-        return until(found, f"{pattern!r} in its output", seconds)
+        try:
+            return until(found, f"{pattern!r} in its output", seconds)
+        except TimeoutError as error:
+            raise AssertionError(f"{error}\n{self.output()}") from error
 
 
 def until(probe: Callable[[], T | None], what: str, seconds: float = 30) -> T:
@@ -53,7 +57,7 @@ def until(probe: Callable[[], T | None], what: str, seconds: float = 30) -> T:
     deadline = time.monotonic() + seconds
     while not (found := probe()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"Waited {seconds:.0f} s in vain for {what}.")
+            raise TimeoutError(f"Waited {seconds:.0f} s in vain for {what}.")
         time.sleep(0.02)
     return found
 
@@ -80,7 +84,15 @@ def running(*command: str | Path, env: Mapping[str, str] | None = None) -> Itera
 def rollcall(env: Mapping[str, str]) -> Iterator[str]:
     """The address of a served Rollcall on a free port."""
     with running(sys.executable, ROOT / "manage.py", "serve", "--migrate", env=env) as server:
-        yield server.said(r"listens at (http://\S+)")[1]
+        door = server.said(r"listens at (http://\S+)")[1]
+        until(lambda: _is_ready(door), f"{door}/readyz; the server said:\n{server.output()}")
+        yield door
+
+
+def _is_ready(door: str) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"{door}/readyz", timeout=2) as reply:
+        return bool(reply.status == 200)
+    return False
 
 
 def manage(env: Mapping[str, str], *words: str) -> str:

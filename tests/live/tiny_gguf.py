@@ -9,7 +9,7 @@ import sys
 
 import gguf
 import numpy as np
-from tiny_words import CHAT_TEMPLATE, FEED, HEADS, LAYERS, WIDTH, WORDS
+from tiny_words import CALLS, CHAT_TEMPLATE, FEED, HEADS, LAYERS, WIDTH, WORDS
 
 
 def vocabulary() -> tuple[list[str], list[float], list[int], int]:
@@ -18,6 +18,7 @@ def vocabulary() -> tuple[list[str], list[float], list[int], int]:
     rows += [(f"<0x{byte:02X}>", 0.0, kind.BYTE) for byte in range(256)]
     rows += [(chr(code), -100.0, kind.NORMAL) for code in range(33, 127)] + [("\u2581", -100.0, kind.NORMAL)]
     first_word = len(rows)
+    rows += [(CALLS, 0.0, kind.USER_DEFINED)]
     rows += [("\u2581" + word, -1.0 - rank, kind.NORMAL) for rank, word in enumerate(WORDS)]
     tokens, scores, kinds = zip(*rows, strict=True)
     return list(tokens), list(scores), [int(each) for each in kinds], first_word
@@ -47,7 +48,7 @@ def write_weights(writer: gguf.GGUFWriter, size: int, first_word: int) -> None:
         return (random.standard_normal(shape) * scale).astype(np.float32)
 
     output = tensor(size, WIDTH, scale=0.6)
-    output[:2] = output[3:first_word] = 0  # only words and the end mark are ever said
+    output[:2] = output[3:first_word] = 0  # only words and the two marks are ever said
     writer.add_tensor("token_embd.weight", tensor(size, WIDTH, scale=1.0))
     writer.add_tensor("output.weight", output)
     writer.add_tensor("output_norm.weight", np.ones(WIDTH, np.float32))
