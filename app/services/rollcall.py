@@ -16,6 +16,7 @@ from app.settings import Settings
 from app.storage.database import Database
 from app.upstream.client import Client
 from app.upstream.probe import Prober
+from app.upstream.sweeping import Sweeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +33,20 @@ class Rollcall:
     media: Media
     jobs: Jobs
     generation: Generation
+    sweeper: Sweeper
 
     def start(self) -> None:
         """Follow the fleet, poll jobs, check health. Called once in each serving process, never by the factory."""
         self.fleet.start()
         self.jobs.start_polling()
+        self.sweeper.start()
         if self.settings.health_checks:
             self.checker.start()
 
     def stop(self) -> None:
         self.checker.stop()
         self.jobs.stop()
+        self.sweeper.stop()
         self.fleet.stop()
 
 
@@ -67,4 +71,5 @@ def assemble(settings: Settings, database: Database) -> Rollcall:
         media=media,
         jobs=jobs,
         generation=Generation(router, jobs, settings.timeout_s),
+        sweeper=Sweeper(client),
     )

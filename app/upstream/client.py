@@ -43,6 +43,10 @@ class Client:
         self._cap = settings.max_reply_bytes
         self._defaults = {"user-agent": USER_AGENT, "accept-encoding": "identity"}
 
+    def close_idle(self) -> None:
+        """Connections that nobody would use again."""
+        self._pools.sweep(time.monotonic())
+
     def send(self, request: UpstreamRequest, *, deadline: float) -> UpstreamReply:
         """The whole reply, whatever its status. Raises SendFailure."""
         stream = self.open_stream(request, deadline=deadline, idle_s=float("inf"))

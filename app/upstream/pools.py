@@ -34,6 +34,7 @@ MAX_IDLE = 1_000
 MAX_AGE_S = 300.0
 REST_S = 0.5
 FORGET_AFTER_S = 60.0
+SWEEP_S = 1.0
 # A worker whose machine vanished says nothing for ever; the kernel finds out within a minute.
 KEEP_ALIVE = [
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -131,7 +132,7 @@ class Pools:
         origin, target = split_origin(url)
         now = time.monotonic()
         if now >= self._sweep_at:
-            self._sweep(now)
+            self.sweep(now)
         pool = self._pools.get(origin) or self._open(origin)
         pool.used_at = now
         return pool, target
@@ -147,11 +148,12 @@ class Pools:
         with self._lock:
             return self._pools.setdefault(origin, made)
 
-    def _sweep(self, now: float) -> None:
+    def sweep(self, now: float) -> None:
+        """Close what idles too long, at most once a second. `now` is monotonic."""
         with self._lock:
             if now < self._sweep_at:
                 return
-            self._sweep_at = now + max(self._idle_s, 1.0)
+            self._sweep_at = now + SWEEP_S
             pools = list(self._pools.items())
             for origin, pool in pools:
                 pool.drop_stale(now)

@@ -78,9 +78,10 @@ class Lease:
     def _settle(self, done: Any) -> None:
         if not isinstance(done, dict) or not isinstance(done.get("id"), int):
             raise Refused(f"{self._server.url} is no Rollcall server: it answered a registration with something else.")
-        if done["id"] != self._worker_id:
+        is_made = done["outcome"] == "created"  # perhaps again, with the number of the one that was removed
+        if is_made or done["id"] != self._worker_id:
             self._worker_id = done["id"]
-            self._is_new, self._weight_due = done["outcome"] == "created", self._weight is not None
+            self._is_new, self._weight_due = is_made, self._weight is not None
             say(f"{self._words['model_name']} is worker {done['id']} of {self._server.url} ({done['outcome']})")
             for note in done["notes"]:
                 say(f"note: {note}")
