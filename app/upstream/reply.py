@@ -16,6 +16,8 @@ from app.upstream.response import Response
 
 # What is read before other requests have their turn.
 PIECE = 16_384
+# Longer than nothing: gevent lets those who sleep for nothing go round many times before it looks at its sockets.
+TURN_S = 1e-9
 # After its end mark a stream's body should end at once; then its connection can be used again.
 TAIL_S = 0.05
 
@@ -62,7 +64,7 @@ class UpstreamStream:
                 raise self._too_large()
             if run >= PIECE:
                 # A worker that sends faster than we read must not keep this process from its other requests.
-                time.sleep(0)
+                time.sleep(TURN_S)
                 run = 0
             yield piece
 
