@@ -4,4 +4,5 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("tests.player.asking", "tests.player.cases", "tests.player.making")
+HELPERS = ("asking", "cases", "making", "media_cases")
+pytest.register_assert_rewrite(*(f"tests.player.{name}" for name in HELPERS))

@@ -9,6 +9,8 @@ import pytest
 
 from tests.player import asking, making
 from tests.player.cuts import awkwardly, half
+from tests.player.failures import statuses
+from tests.player.media_cases import filmed, media_cases_of
 from tests.player.play import Play
 from tests.player.scenes import Scene, lively
 from tests.player.stage import PROMPT, Stage
@@ -22,8 +24,6 @@ FINISH_OF = {
     "tool_calls": "tool_calls tool_use TOOL_CALL",
     "content_filter": "content_filter refusal SAFETY RECITATION BLOCKLIST PROHIBITED_CONTENT SPII CONTENT_FILTERED",
 }
-ERROR_STATUS = {200: 502, 400: 400, 401: 502, 422: 422, 429: 429, 500: 502, 503: 503}
-RETRIED_STATUS = {200: 502, 400: 502, 401: 502, 422: 502, 429: 429, 500: 502, 503: 503}
 LINE_ENDS = {"sse": ("", "\r\n", "\r"), "ndjson": ("", "\r\n")}
 
 
@@ -31,7 +31,7 @@ def cases_of(system: System) -> list[Case]:
     if system.task == "embedding":
         return [embedded]
     if system.task != "text":
-        return _media_cases(system)
+        return media_cases_of(system)
     cases: list[Case] = [once, seed, other_shapes] if system.want else []
     if system.frames:
         cases += [in_pieces, broken]
@@ -40,20 +40,8 @@ def cases_of(system: System) -> list[Case]:
     return [*cases, refused] if system.err else cases
 
 
-def _media_cases(system: System) -> list[Case]:
-    cases: list[Case] = [drawn] if system.task == "image" else [filmed]
-    cases += [linked]
-    cases += [failed] if system.job else []
-    return [*cases, undrawn if system.task == "image" else unfilmed] if system.err else cases
-
-
 def finish_of(word: str | None) -> str:
     return "stop" if word is None else next(ours for ours, words in FINISH_OF.items() if word in words.split())
-
-
-def statuses(play: Play) -> list[tuple[int, int]]:
-    """The worker's, and the caller's. Where another worker was worth asking, and there is none, the fault is ours."""
-    return list((RETRIED_STATUS if play.system.err_retried else ERROR_STATUS).items())
 
 
 def agrees(told: asking.Told, want: list[Any], text: str | None = None) -> None:
@@ -144,65 +132,3 @@ def embedded(stage: Stage, play: Play) -> None:
         got = [asking.floats(row["embedding"]) for row in answer.body["data"]]
         assert got == [pytest.approx(vector) for vector in vectors]
         assert answer.body["usage"]["prompt_tokens"] == usage.get("prompt", 0)
-
-
-def drawn(stage: Stage, play: Play) -> None:
-    for count in (1, 2):
-        for form in ("url", "b64_json"):
-            play.set(Scene(), PROMPT)
-            images = making.images(stage.server, play.model, PROMPT, n=count, response_format=form)
-            calls = 1 if play.makes_n else count
-            assert images == play.system.made * calls
-            assert play.calls == calls
-
-
-def filmed(stage: Stage, play: Play) -> None:
-    video = making.video(stage.server, play.model, PROMPT)
-    assert video["status"] == "completed", video
-    assert video["progress"] == 100
-    assert making.content(stage.server, video) == play.system.made[0]
-    assert not play.system.job or (play.calls, play.polls) == (1, len(play.states))
-    assert not play.system.job or play.system.job["id"] not in video["id"]
-
-
-def linked(stage: Stage, play: Play) -> None:
-    """The seed's shape gives the URL of the first."""
-    assert making.fetched(asking.seed(stage.server, play.model, PROMPT)) == play.system.made[0]
-
-
-def failed(stage: Stage, play: Play) -> None:
-    """The job was taken, and came to nothing."""
-    play.set(Scene(fails=True), PROMPT)
-    if play.system.task == "image":
-        answer = making.draw(stage.server, play.model, PROMPT)
-        assert answer.status == 502, answer
-        message = asking.message(answer)
-    else:
-        video = making.video(stage.server, play.model, PROMPT)
-        assert video["status"] == "failed", video
-        message = video["error"]["message"]
-        assert making.content(stage.server, video) is None
-    assert play.system.want_failed in message
-    assert play.system.want_failed
-
-
-def undrawn(stage: Stage, play: Play) -> None:
-    for status, ours in statuses(play):
-        play.set(Scene(err=status), PROMPT)
-        answer = making.draw(stage.server, play.model, PROMPT)
-        assert answer.status == ours, (status, answer)
-        assert status == 401 or play.system.want_err in asking.message(answer)
-
-
-def unfilmed(stage: Stage, play: Play) -> None:
-    """A worker with jobs refuses at once; another one while it works in the background."""
-    for status, ours in statuses(play):
-        play.set(Scene(err=status), PROMPT)
-        answer = making.film(stage.server, play.model, PROMPT)
-        if play.system.job:
-            assert answer.status == ours, (status, answer)
-            message = asking.message(answer)
-        else:
-            assert answer.status == 200, answer
-            message = making.ended(stage.server, answer.body)["error"]["message"]
-        assert status == 401 or play.system.want_err in message
