@@ -132,8 +132,9 @@ def _failure(job: Job) -> RollcallError:
 
 def _lateness(late: list[Job], timeout_s: float) -> RollcallError:
     one, route = len(late) == 1, ROUTES[late[0].request.task][1]
-    goes_on = "The job goes on" if one else "The jobs go on"
-    named = " and ".join(f"{route}/{job.id}" for job in late)
-    error = UpstreamTimeout(f"It was not done within {timeout_s:g} s. {goes_on}: GET {named}.", should_retry=False)
+    what = f"The job {late[0].id} was" if one else f"{len(late)} jobs were"
+    goes_on = "it goes on" if one else "they go on"
+    where = " and ".join(f"{route}/{job.id}" for job in late)
+    error = UpstreamTimeout(f"{what} not done within {timeout_s:g} s; {goes_on}: GET {where}.", should_retry=False)
     error.worker_id = late[0].worker_id
     return error

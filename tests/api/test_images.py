@@ -180,7 +180,7 @@ class TestFailures:
     def test_a_job_that_nobody_knows(self, home: House) -> None:
         with FakeUpstream(photographer(running())) as worker:
             film = home.ask_small(home.model(worker, task="video", job=JOB, timeout_s=0.1)).json()["msg"]
-        (video,) = re.findall(r"video_[0-9a-f]{32}", film)
+        (video,) = re.findall(r"GET /v1/videos/(video_[0-9a-f]{32})", film)
         for job_id in (video, "img_" + "0" * 32, "%00", "x" * 3000):
             self.wrong(requests.get(f"{home.url}/v1/images/generations/{job_id}", timeout=10), 404)
 
