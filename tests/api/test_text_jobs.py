@@ -131,7 +131,7 @@ def test_a_poll_that_streams_and_breaks_is_an_error(door: Door) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 def test_who_waits_gets_504_in_time_and_the_job_goes_on(door: Door, stream: bool) -> None:
     with FakeUpstream(Studio(running())) as upstream:
-        with door.model(**words(upstream, timeout_s=0.3, job={"timeout_s": 600})) as model:
+        with door.model(**words(upstream, timeout_s=1, job={"timeout_s": 600})) as model:
             answer = door.api.post("/v1/chat/completions", {"model": model, "messages": HI, "stream": stream})
         methods = [request.method for request in upstream.requests]
     assert (answer.status_code, answer.json["error"]["code"]) == (504, "upstream_timeout")
