@@ -63,6 +63,16 @@ class OriginRefused(InvalidRequest):
     code = "origin_not_allowed"
 
 
+class ClientGone(InvalidRequest):
+    """The caller left, or closed its side of the connection, before its answer was there. Nobody's failure."""
+
+    status = 499
+    code = "client_closed_request"
+
+    def __init__(self) -> None:
+        super().__init__("The caller closed its connection before the answer was there.")
+
+
 class NotFound(InvalidRequest):
     status = 404
     code = "not_found"
