@@ -57,6 +57,11 @@ class Settings:
     probe_parallel: int = 32
     lease_s: float = 4.0
     fleet_poll_s: float = 0.1
+    eject_after: int = 3
+    eject_s: float = 30.0
+    eject_max_s: float = 300.0
+    bench_s: float = 2.0
+    slow_start_s: float = 30.0
     job_parallel: int = 32
     media_dir: Path | None = None
     media_max_bytes: int = 200_000_000
@@ -124,7 +129,7 @@ _CHOICES = {
     "ROLLCALL_WORKER_CLASS": ("gevent", "gthread"),
     "ROLLCALL_LOG_LEVEL": ("debug", "info", "warning", "error"),
 }
-_MAY_BE_ZERO = ("ROLLCALL_PORT", "ROLLCALL_PROCESSES", "ROLLCALL_GRACE_S")
+_MAY_BE_ZERO = ("ROLLCALL_PORT", "ROLLCALL_PROCESSES", "ROLLCALL_GRACE_S", "ROLLCALL_SLOW_START_S")
 
 
 def _choice(name: str, value: str) -> str:

@@ -51,6 +51,15 @@ ROLLCALL_LEASE_S = 4.0
 # How often each process asks the database whether the fleet has changed.
 ROLLCALL_FLEET_POLL_S = 0.1
 
+# What each process learns from its own calls: failures in a row that take a worker out, for how long (times the number
+# of times it happened) and at most; how long a worker that refused a connection is left alone; the slow start of one
+# that recovered.
+ROLLCALL_EJECT_AFTER = 3
+ROLLCALL_EJECT_S = 30.0
+ROLLCALL_EJECT_MAX_S = 300.0
+ROLLCALL_BENCH_S = 2.0
+ROLLCALL_SLOW_START_S = 30.0
+
 # Jobs (images and videos that take minutes): polls in flight at once in each process.
 ROLLCALL_JOB_PARALLEL = 32
 # Where the images and videos of finished jobs are kept (empty: `media/` under ROLLCALL_VAR), how large one may be,

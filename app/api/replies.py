@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from marshmallow import Schema, fields
 
 from app.api.schemas import RegistrationWords
+from app.core.worker import Status
 
 
 class Done(Schema):
@@ -33,6 +36,14 @@ class OfflineReply(Done):
     revision = fields.Integer()
 
 
+class SecondsLeft(fields.Float):
+    """A field of its own, because every row has it."""
+
+    def __init__(self) -> None:
+        about = "For how long it gets no traffic (refused, ejected, backing off), as the answering process sees it."
+        super().__init__(allow_none=True, metadata={"description": about})
+
+
 class WorkerRow(RegistrationWords):
     """The registration with every header value and literal secret masked, what operators want and what probes saw."""
 
@@ -40,9 +51,10 @@ class WorkerRow(RegistrationWords):
     admin = fields.String(metadata={"enum": ["enabled", "draining", "offline"]})
     probe = fields.String(metadata={"enum": ["unknown", "up", "down"]})
     available = fields.Boolean(metadata={"description": "May it get traffic now?"})
-    status = fields.String(metadata={"enum": ["available", "down", "unknown", "draining", "expired", "offline"]})
+    status = fields.String(metadata={"enum": [*get_args(Status)]})
     why = fields.String(metadata={"description": "Why it may not get traffic; empty when it may."})
     share = fields.Float(metadata={"description": "Its share of the model's next requests, 0 to 1."})
+    seconds_left = SecondsLeft()
     last_probe_at = fields.String(allow_none=True, metadata={"format": "date-time"})
     last_ok_at = fields.String(allow_none=True, metadata={"format": "date-time"})
     last_fail_at = fields.String(allow_none=True, metadata={"format": "date-time"})
@@ -71,10 +83,11 @@ class RouteRow(Schema):
     url = fields.String()
     instance = fields.String()
     available = fields.Boolean()
-    status = fields.String(metadata={"enum": ["available", "down", "unknown", "draining", "expired", "offline"]})
+    status = fields.String(metadata={"enum": [*get_args(Status)]})
     why = fields.String()
     weight = fields.Integer()
     share = fields.Float()
+    seconds_left = SecondsLeft()
 
 
 class RouteReply(Schema):

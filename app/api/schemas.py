@@ -6,7 +6,7 @@ The same schemas make the OpenAPI document.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from marshmallow import pre_load, validate
 
@@ -30,11 +30,12 @@ from app.core.dialects.fields import MODEL_NAME_LENGTH
 from app.core.registration import MAX_NAME, MAX_TTL_S, MAX_WEIGHT, MIN_TTL_S
 from app.core.urls import MAX_URL
 from app.core.word_checks import BODY_TYPES, TASKS
+from app.core.worker import Status
 from app.services.presets import expanded
 
 _WEIGHT = validate.Range(0, MAX_WEIGHT)
 _ADMIN = validate.OneOf(["enabled", "draining", "offline"])
-_STATUS = validate.OneOf(["available", "down", "unknown", "draining", "expired", "offline"])
+_STATUS = validate.OneOf(get_args(Status))
 _MODEL_NAME = validate.Length(1, MODEL_NAME_LENGTH, error=f"must have 1 to {MODEL_NAME_LENGTH} characters")
 _SHORT = validate.Length(0, MAX_NAME, error=f"must have at most {MAX_NAME} characters")
 _URL = validate.Length(0, MAX_URL, error=f"must have at most {MAX_URL} characters")

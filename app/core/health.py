@@ -2,13 +2,18 @@
 
 One signed number, the streak, is all the memory it needs: a success makes it positive, a failure negative, and a
 verdict changes when it reaches `rise` or `-fall`. What an operator wants (`Worker.admin`) is none of its business.
+Which verdict follows which is in TRANSITIONS, together with the live verdicts of core/live.py.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import cast
 
+from app.core.transitions import AFTER, TRANSITIONS
 from app.core.worker import Health, Probe
+
+__all__ = ["JITTER", "TRANSITIONS", "Policy", "held", "step"]
 
 JITTER = 0.1
 """The largest share of an interval by which a probe is moved, so that probes of a fleet spread out."""
@@ -34,7 +39,7 @@ def step(health: Health, ok: bool | None, error: str | None, now: float, policy:
     `ok` None is an answer that says nothing (429): the verdict and the streak stay, only the schedule moves on.
     """
     streak = _streak(health.streak, ok)
-    probe = health.probe if ok is None else _verdict(health.probe, streak, policy)
+    probe = _after(health.probe, _event(streak, ok, policy))
     after = replace(
         health,
         probe=probe,
@@ -49,16 +54,29 @@ def step(health: Health, ok: bool | None, error: str | None, now: float, policy:
     return replace(after, due_at=now + wait, interval_s=wait)
 
 
+def held(before: Health, after: Health) -> Health:
+    """`after`, but with the verdict from before: too many fail at once for it to be the worker's fault."""
+    return replace(after, probe=_after(before.probe, "mass failure"), since=before.since)
+
+
 def _streak(streak: int, ok: bool | None) -> int:
     if ok is None:
         return streak
     return max(streak, 0) + 1 if ok else min(streak, 0) - 1
 
 
-def _verdict(probe: Probe, streak: int, policy: Policy) -> Probe:
-    if streak > 0:
-        return "up" if probe != "down" or streak >= policy.rise else "down"
-    return "down" if probe == "down" or -streak >= policy.fall else probe
+def _event(streak: int, ok: bool | None, policy: Policy) -> str:
+    if ok is None:
+        return "nothing said"
+    if ok:
+        return "enough successes" if streak >= policy.rise else "success"
+    return "enough failures" if -streak >= policy.fall else "failure"
+
+
+def _after(probe: Probe, event: str) -> Probe:
+    """Where the table knows no enough, one more is like any other."""
+    one = event.replace("enough failures", "failure").replace("enough successes", "success")
+    return cast(Probe, AFTER.get((probe, event)) or AFTER[probe, one])
 
 
 def _interval(health: Health, ok: bool | None, now: float, policy: Policy) -> float:

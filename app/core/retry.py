@@ -30,6 +30,7 @@ class Failure:
     `message` is what the worker said ("status", "fault") or a clause that says what happened; where it is a whole
     sentence it begins with "The worker". `sent`: the worker may have seen the whole request. `retry_matched`: the
     registration's `retry_when` holds. `code`: the error's, where the kind is "config", a request that cannot be made.
+    `blameless`: it says nothing about the worker.
     """
 
     worker_id: int
@@ -40,6 +41,7 @@ class Failure:
     retry_after_s: float | None = None
     retry_matched: bool = False
     code: str | None = None
+    blameless: bool = False
 
 
 def may_fail_over(failure: Failure, earlier: Sequence[Failure], opted: Container[str]) -> bool:

@@ -11,7 +11,7 @@ from typing import Literal
 
 Admin = Literal["enabled", "draining", "offline"]
 Probe = Literal["unknown", "up", "down"]
-Status = Literal["available", "down", "unknown", "draining", "expired", "offline"]
+Status = Literal["available", "down", "unknown", "ejected", "backing_off", "draining", "expired", "offline"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +67,23 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """May this worker get traffic now, under which name is that listed, and why not (empty when it may)."""
+    """May this worker get traffic now, under which name is that listed, and why not (empty when it may).
+
+    `left_s`: for how long, where that is known.
+    """
 
     status: Status
     available: bool
     why: str = ""
+    left_s: float | None = None
 
 
 _AVAILABLE = Standing("available", True)
 _UNKNOWN = Standing("unknown", True, "not probed yet, so it is given the benefit of the doubt")
 
 
-def standing(worker: Worker, *, benched: bool = False) -> Standing:
-    """`benched`: this process saw the worker refuse a connection moments ago."""
+def standing(worker: Worker, live: Standing | None = None) -> Standing:
+    """`live`: what this process itself learnt from its calls, where that is anything."""
     if worker.admin == "offline":
         return Standing("offline", False, "taken offline by an operator; register it again or PATCH admin to enabled")
     if worker.admin == "draining":
@@ -88,6 +92,6 @@ def standing(worker: Worker, *, benched: bool = False) -> Standing:
         return Standing("expired", False, "its registration has a time limit (ttl_s) and was not renewed in time")
     if worker.health.probe == "down":
         return Standing("down", False, f"health checks fail: {worker.health.last_error or 'no answer'}")
-    if benched:
-        return Standing("down", False, "it refused a connection moments ago and waits for the next probe")
+    if live is not None:
+        return live
     return _UNKNOWN if worker.health.probe == "unknown" else _AVAILABLE

@@ -17,6 +17,7 @@ from app.core.template import Secrets
 from app.core.worker import Worker
 from app.services.contact import AttemptFailed, Contact
 from app.services.slots import Slot
+from app.services.verdicts import Verdicts
 from app.upstream.client import SendFailure, UpstreamReply, UpstreamStream
 
 __all__ = ["Attempt", "AttemptFailed", "OpenAnswer"]
@@ -40,6 +41,8 @@ def _nothing() -> None:
 class Attempt:
     """`number` counts from 1. `slot` is held until the answer is whole, closed or failed.
 
+    `verdicts` hear how it ends, but for failures that AttemptFailed tells; `began` is of time.monotonic().
+
     Raises AttemptFailed, and InvalidRequest where the caller's values cannot be sent.
     """
 
@@ -47,6 +50,8 @@ class Attempt:
     request: ChatRequest
     number: int
     slot: Slot | None = None
+    verdicts: Verdicts | None = None
+    began: float = 0.0
 
     @property
     def worker(self) -> Worker:
@@ -68,7 +73,9 @@ class Attempt:
     def whole(self, ask: Callable[[], Given]) -> Given:
         """What `ask` gives; then this attempt is over."""
         try:
-            return ask()
+            given = ask()
+            self._went_well()
+            return given
         except (SendFailure, WorkerFault, UpstreamError) as error:
             raise AttemptFailed(self.contact.failure(error)) from error
         finally:
@@ -97,7 +104,7 @@ class Attempt:
 
     def part(self, request: ChatRequest) -> Attempt:
         """Another call of the same attempt, to the same worker; it holds no slot."""
-        return replace(self, request=request, slot=None)
+        return replace(self, request=request, slot=None, verdicts=None)
 
     def _whole(self) -> Reply:
         contact = self.contact
@@ -132,8 +139,12 @@ class Attempt:
                 yield first
             yield from events
             upstream.finish()
+            self._went_well()
         except (SendFailure, WorkerFault) as error:
-            broken = verdict([self.contact.failure(error)])
+            failure = self.contact.failure(error)
+            if self.verdicts is not None:
+                self.verdicts.judged(self.worker, failure, self.began)
+            broken = verdict([failure])
             broken.attempts = self.number
             raise broken from None
         finally:
@@ -143,9 +154,15 @@ class Attempt:
         upstream.close()
         self._leave()
 
+    def _went_well(self) -> None:
+        if self.verdicts is not None and self.verdicts.live:
+            self.verdicts.succeeded(self.worker, self.began)
+
     def _leave(self) -> None:
         if self.slot is not None:
             self.slot.release()
+        if self.verdicts is not None and self.verdicts.live:
+            self.verdicts.left(self.worker, self.began)
 
     def _request(self, secrets: Secrets, token: str | None) -> UpstreamRequest:
         contact = self.contact

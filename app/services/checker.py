@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable
 
 from app.core.errors import StorageUnavailable
-from app.services.bench import Bench
 from app.services.fleet import Fleet
 from app.services.leadership import Leadership, new_holder
+from app.services.mass_failure import MassFailure
 from app.services.probing import Launch, Outcome, Probing, Secrets, in_thread
+from app.services.verdicts import Verdicts
 from app.settings import Settings
 from app.storage import health, lease
 from app.storage.database import Database
@@ -38,7 +39,7 @@ class Checker:
         database: Database,
         fleet: Fleet,
         prober: Prober,
-        bench: Bench,
+        verdicts: Verdicts,
         settings: Settings,
         secrets: Secrets,
         clock: Callable[[], float] = time.monotonic,
@@ -46,10 +47,11 @@ class Checker:
     ) -> None:
         self._database = database
         self._fleet = fleet
-        self._bench = bench
+        self._verdicts = verdicts
         self._leadership = Leadership(settings.lease_s, clock)
         self._wake = threading.Event()
         self._probing = Probing(prober, settings, secrets, self._wake.set, launch)
+        self._guard = MassFailure(settings.probe_interval_s)
         self._asked: set[int] = set()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -86,7 +88,7 @@ class Checker:
             raise
 
     def _step(self) -> None:
-        self._ask_for_benched()
+        self._ask_for_suspects()
         self._write()
         with self._database.read() as tx:
             row = lease.read(tx)
@@ -100,8 +102,8 @@ class Checker:
         elif self._leadership.is_vacant(row):
             self._take(row)
 
-    def _ask_for_benched(self) -> None:
-        self._asked.update(self._bench.drain_requests())
+    def _ask_for_suspects(self) -> None:
+        self._asked.update(self._verdicts.drain_requests())
         if self._asked:
             with self._database.write() as tx:
                 health.lower_due(tx, sorted(self._asked), self._database.now(tx))
@@ -131,6 +133,7 @@ class Checker:
             return
         # Should the write fail, they are lost: their due time stands and they are probed again.
         self._probing.settle(outcomes)
+        outcomes = self._guard.judged(outcomes)
         results = [(outcome.worker.id, outcome.worker.health, outcome.after) for outcome in outcomes]
         with self._database.write() as tx:
             renewed = lease.beat(tx, mine)

@@ -80,12 +80,13 @@ class Contact:
 
     def failure(self, error: SendFailure | WorkerFault | UpstreamError) -> Failure:
         if isinstance(error, SendFailure):
-            return Failure(self.worker.id, error.kind, error.message, sent=error.sent)
+            return Failure(self.worker.id, error.kind, error.message, sent=error.sent, blameless=_is_blameless(error))
         message = self.redacted(error.message)
         if isinstance(error, UpstreamError):
-            return Failure(self.worker.id, "config", message, sent=False, code=error.code)
+            return Failure(self.worker.id, "config", message, sent=False, code=error.code, blameless=True)
         kind: Kind = "reset" if error.kind == "broken" else "fault"
-        return Failure(self.worker.id, kind, message, retry_matched=error.retryable)
+        blameless = error.kind == "too_large"
+        return Failure(self.worker.id, kind, message, retry_matched=error.retryable, blameless=blameless)
 
     def redacted(self, message: str) -> str:
         """What the worker said, without the credentials that it was sent."""
@@ -115,3 +116,8 @@ class Contact:
         value = self.secrets(kind, name)
         self._used.add(value)
         return value
+
+
+def _is_blameless(error: SendFailure) -> bool:
+    """A connection that was closed while it was idle, no time to ask, more than the caller may have."""
+    return error.stale or error.kind == "too_large" or (error.kind == "timeout" and not error.sent)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container
 from datetime import UTC, datetime
 from typing import Any
 
 from app.core.selection import Pool
 from app.core.worker import Standing, Worker, standing
+from app.services.explain_live import Seen
 from app.services.masking import masked_spec, masked_url
 
 
-def row(worker: Worker, pool: Pool | None, benched: Container[int]) -> dict[str, Any]:
+def row(worker: Worker, pool: Pool | None, live: Seen) -> dict[str, Any]:
     """A worker with its registration (secrets masked), standing and times (ISO 8601, UTC)."""
     health = worker.health
     return {
@@ -24,7 +24,7 @@ def row(worker: Worker, pool: Pool | None, benched: Container[int]) -> dict[str,
         "worker_type": worker.worker_type,
         "instance": worker.instance,
         "upstream_model": worker.upstream_model,
-        **_traffic(worker, pool, benched),
+        **_traffic(worker, pool, live),
         "admin": worker.admin,
         "probe": health.probe,
         "last_probe_at": iso(health.last_probe_at),
@@ -38,22 +38,17 @@ def row(worker: Worker, pool: Pool | None, benched: Container[int]) -> dict[str,
     }
 
 
-def route(pool: Pool, benched: Container[int]) -> list[dict[str, Any]]:
+def route(pool: Pool, live: Seen) -> list[dict[str, Any]]:
     """For each worker of the pool: may it get traffic, why (not), and its share of the next requests."""
     return [
         {
             "id": worker.id,
             "url": masked_url(worker.url),
             "instance": worker.instance,
-            **_traffic(worker, pool, benched),
+            **_traffic(worker, pool, live),
         }
         for worker in pool.workers
     ]
-
-
-def benched_of(pool: Pool | None, benched: Container[int]) -> frozenset[int]:
-    """Who of the pool is benched at this moment: one look each, so that every row tells the same story."""
-    return frozenset(worker.id for worker in pool.workers if worker.id in benched) if pool else frozenset()
 
 
 def iso(seconds: float | None) -> str | None:
@@ -62,13 +57,14 @@ def iso(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _traffic(worker: Worker, pool: Pool | None, benched: Container[int]) -> dict[str, Any]:
-    now = standing(worker, benched=worker.id in benched)
-    share = pool.share(worker, benched) if pool is not None and now.available else 0.0
+def _traffic(worker: Worker, pool: Pool | None, live: Seen) -> dict[str, Any]:
+    now = standing(worker, live.said.get(worker.id))
+    share = pool.share(worker, live.without_share, live.parts) if pool is not None and now.available else 0.0
     return {
         "available": now.available,
         "status": now.status,
         "why": _why(worker, now, share),
+        "seconds_left": None if now.left_s is None else round(now.left_s, 1),
         "weight": worker.weight,
         "share": round(share, 4),
     }

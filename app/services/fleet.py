@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable, Iterable
 
 from app.core.errors import NotReady, StorageUnavailable
 from app.core.selection import Pool
@@ -21,14 +22,19 @@ log = logging.getLogger(__name__)
 ASK_AGAIN_S = 0.1
 WAIT_FOR_LOAD_S = 0.5
 OUTAGE_POLL_S = 1.0
+Changed = Callable[[Worker | None, Worker | None], None]
+"""The worker as it was and as it is; None: it was not, or is no more."""
+
 STOP_WAIT_S = 5.0
 
 
 class Fleet:
     """Reads are attribute look-ups; loading happens in the watcher thread, or in whoever calls refresh()."""
 
-    def __init__(self, database: Database, poll_s: float) -> None:
+    def __init__(self, database: Database, poll_s: float, changed: Changed = lambda old, new: None) -> None:
+        """`changed` is told of every worker that changed, came or went, once the snapshot holds it."""
         self._database = database
+        self._changed = changed
         self._poll_s = poll_s
         self._snapshot: Snapshot | None = None
         self._expiry = Expiry()
@@ -145,9 +151,15 @@ class Fleet:
         self._expiry.learn(everyone if news is None else news[0].values(), now)
         ended = self._expiry.look()
         if old is None or news is None:
-            self._snapshot = aged(build(number, everyone), ended)
+            self._snapshot = new = aged(build(number, everyone), ended)
         else:
-            self._snapshot = rebuild(old, number, *news, ended)
+            self._snapshot = new = rebuild(old, number, *news, ended)
+        if old is not None:
+            self._tell(old, new, news[1] if news else {*old.workers, *new.workers})
+
+    def _tell(self, old: Snapshot, new: Snapshot, touched: Iterable[int]) -> None:
+        for worker_id in touched:
+            self._changed(old.workers.get(worker_id), new.workers.get(worker_id))
 
 
 def _news(tx: Transaction, old: Snapshot) -> tuple[dict[int, Worker], set[int]] | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from app.core.worker import Status, Worker, standing
 from app.services import explain
+from app.services.explain_live import Seen, seen
 from app.services.fleet import Fleet, Snapshot
+from app.services.verdicts import Verdicts
 from app.storage import workers
 from app.storage.database import Database
 
@@ -34,22 +36,28 @@ class Page:
     next_cursor: int | None
 
 
-def page(database: Database, fleet: Fleet, benched: Container[int], query: Query) -> Page:
+def page(database: Database, fleet: Fleet, verdicts: Verdicts, query: Query) -> Page:
     """Raises StorageUnavailable: times are read from the database, never guessed from the snapshot."""
     fleet.refresh()
     snapshot = fleet.snapshot()
-    benched = frozenset(worker_id for worker_id in snapshot.workers if worker_id in benched)
+    known: dict[str, Seen] = {}
+
+    def live(worker: Worker) -> Seen:
+        if worker.model_name not in known:
+            known[worker.model_name] = seen(verdicts, snapshot.pools.get(worker.model_name))
+        return known[worker.model_name]
+
     rows: list[dict[str, Any]] = []
-    for worker in _matching(database, snapshot, benched, query):
+    for worker in _matching(database, snapshot, live, query):
         if query.limit is not None and len(rows) == query.limit:
             return Page(rows, rows[-1]["id"])
-        rows.append(explain.row(worker, snapshot.pools.get(worker.model_name), benched))
+        rows.append(explain.row(worker, snapshot.pools.get(worker.model_name), live(worker)))
     return Page(rows, None)
 
 
-def _matching(database: Database, snapshot: Snapshot, benched: Container[int], query: Query) -> Iterator[Worker]:
+def _matching(database: Database, snapshot: Snapshot, live: Callable[[Worker], Seen], query: Query) -> Iterator[Worker]:
     for worker in map(snapshot.judged, _all(database, query)):
-        if query.status is None or standing(worker, benched=worker.id in benched).status == query.status:
+        if query.status is None or standing(worker, live(worker).said.get(worker.id)).status == query.status:
             yield worker
 
 

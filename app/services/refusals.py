@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import islice
 
 from app.core.conversation import Task
 from app.core.errors import InvalidRequest, ModelNotFound, NoWorkerAvailable, UnsupportedByWorker
 from app.core.worker import Worker, standing
+from app.services.explain_live import Seen
 from app.services.tasks import ROUTES, tasks_of
 
 RETRY_AFTER_S = 2.0
@@ -17,6 +18,7 @@ RETRY_FULL_AFTER_S = 1.0
 # Comparing names is slow, and anyone may send a name that nobody knows.
 COMPARED = 200
 SHOWN = 80
+_PAUSED = {"backing off", "draining", "expired", "offline"}
 
 
 def unknown_model(name: str, known: Iterable[str]) -> ModelNotFound:
@@ -53,10 +55,14 @@ def all_full(model: str) -> NoWorkerAvailable:
     return _unavailable(message, RETRY_FULL_AFTER_S)
 
 
-def none_available(model: str, workers: Iterable[Worker], benched: Container[int]) -> NoWorkerAvailable:
-    counts = Counter(standing(worker, benched=worker.id in benched).status for worker in workers)
+def none_available(model: str, workers: Iterable[Worker], live: Seen) -> NoWorkerAvailable:
+    """Where all that is missing is that a pause be over, the caller is told when that will be."""
+    standings = [standing(worker, live.said.get(worker.id)) for worker in workers]
+    counts = Counter(each.status.replace("_", " ") for each in standings)
     why = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-    return _unavailable(f"No worker of {model!r} may get traffic now ({why}); try again in a moment.", RETRY_AFTER_S)
+    pauses = [each.left_s or 0.0 for each in standings if each.status == "backing_off"]
+    wait_s = max(min(pauses), RETRY_FULL_AFTER_S) if pauses and counts.keys() <= _PAUSED else RETRY_AFTER_S
+    return _unavailable(f"No worker of {model!r} may get traffic now ({why}); try again in a moment.", wait_s)
 
 
 def _unavailable(message: str, retry_after_s: float) -> NoWorkerAvailable:

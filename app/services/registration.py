@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,10 @@ from app.core.registration import Registration, parse_registration
 from app.core.worker import Admin, Worker
 from app.services import changes, explain, listing, preview
 from app.services.changes import Outcome
+from app.services.explain_live import seen
 from app.services.fleet import Fleet
 from app.services.masking import masked_url
+from app.services.verdicts import Verdicts
 from app.settings import Settings
 from app.storage import revision, workers
 from app.storage.database import Database
@@ -40,13 +42,11 @@ class Changed:
 class Registry:
     """Every method raises StorageUnavailable when the database is away; nothing is then half done."""
 
-    def __init__(
-        self, database: Database, fleet: Fleet, settings: Settings, benched: Container[int] = frozenset()
-    ) -> None:
+    def __init__(self, database: Database, fleet: Fleet, settings: Settings, verdicts: Verdicts | None = None) -> None:
         self._database = database
         self._fleet = fleet
         self._settings = settings
-        self._benched = benched
+        self._verdicts = verdicts or Verdicts(settings)
 
     def register(self, raw: Mapping[str, Any], *, upsert: bool = False) -> Registered:
         """Raises InvalidField, and Conflict when the identity is taken by a worker that is not offline.
@@ -137,7 +137,7 @@ class Registry:
         return self._row(worker)
 
     def page(self, query: listing.Query) -> listing.Page:
-        return listing.page(self._database, self._fleet, self._benched, query)
+        return listing.page(self._database, self._fleet, self._verdicts, query)
 
     def route(self, model_name: str) -> list[dict[str, Any]]:
         """As this process sees it now, also while the database is away. Raises ModelNotFound."""
@@ -146,7 +146,7 @@ class Registry:
         pool = self._fleet.pool(model_name)
         if pool is None:
             raise ModelNotFound(f"No worker is registered for model {model_name!r}.", field="model_name")
-        return explain.route(pool, explain.benched_of(pool, self._benched))
+        return explain.route(pool, seen(self._verdicts, pool))
 
     def _store(self, wanted: Registration, upsert: bool) -> Registered:
         with self._database.write() as tx:
@@ -165,7 +165,7 @@ class Registry:
         if self._fleet.ready:
             snapshot = self._fleet.snapshot()
             worker, pool = snapshot.judged(worker), snapshot.pools.get(worker.model_name)
-        return explain.row(worker, pool, explain.benched_of(pool, self._benched))
+        return explain.row(worker, pool, seen(self._verdicts, pool))
 
     def _show(self) -> None:
         """What was committed is acknowledged, even when the database goes away right after it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.services.bench import Bench
 from app.services.checker import Checker
 from app.services.fleet import Fleet
 from app.services.generation import Generation
@@ -12,6 +11,7 @@ from app.services.jobs import Jobs
 from app.services.media import Media
 from app.services.registration import Registry
 from app.services.routing import Router
+from app.services.verdicts import Verdicts
 from app.settings import Settings
 from app.storage.database import Database
 from app.upstream.client import Client
@@ -25,7 +25,7 @@ class Rollcall:
     database: Database
     fleet: Fleet
     client: Client
-    bench: Bench
+    verdicts: Verdicts
     prober: Prober
     registry: Registry
     router: Router
@@ -51,11 +51,11 @@ class Rollcall:
 
 
 def assemble(settings: Settings, database: Database) -> Rollcall:
-    fleet = Fleet(database, settings.fleet_poll_s)
+    verdicts = Verdicts(settings)
+    fleet = Fleet(database, settings.fleet_poll_s, verdicts.changed)
     client = Client(settings)
-    bench = Bench()
     prober = Prober(client)
-    router = Router(fleet, client, bench, settings, settings.secret)
+    router = Router(fleet, client, verdicts, settings, settings.secret)
     media = Media(database, client, settings)
     jobs = Jobs(database, router, media, settings, settings.secret)
     return Rollcall(
@@ -63,11 +63,11 @@ def assemble(settings: Settings, database: Database) -> Rollcall:
         database=database,
         fleet=fleet,
         client=client,
-        bench=bench,
+        verdicts=verdicts,
         prober=prober,
-        registry=Registry(database, fleet, settings, bench),
+        registry=Registry(database, fleet, settings, verdicts),
         router=router,
-        checker=Checker(database, fleet, prober, bench, settings, settings.secret),
+        checker=Checker(database, fleet, prober, verdicts, settings, settings.secret),
         media=media,
         jobs=jobs,
         generation=Generation(router, jobs, settings.timeout_s),

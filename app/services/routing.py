@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from app.core.conversation import ChatRequest, Event, Reply
 from app.core.dialect import Dialect, dialect_of
+from app.core.errors import RollcallError
 from app.core.retry import Failure, may_fail_over, verdict
 from app.core.template import Secrets
 from app.core.worker import Worker
 from app.services import awaiting, results
 from app.services.attempt import Attempt, AttemptFailed
 from app.services.awaiting import Submitted
-from app.services.bench import Bench
 from app.services.contact import Contact
 from app.services.fleet import Fleet
 from app.services.results import ResultAnswer
 from app.services.search import Search, Way
 from app.services.slots import Slots
 from app.services.tokens import Tokens
+from app.services.verdicts import Verdicts
 from app.settings import Settings
 from app.upstream.client import Client
 
@@ -55,10 +56,10 @@ class StreamAnswer:
 class Router:
     """Thread-safe. Errors carry `attempts` and `worker_id` where they are known."""
 
-    def __init__(self, fleet: Fleet, client: Client, bench: Bench, settings: Settings, secrets: Secrets) -> None:
+    def __init__(self, fleet: Fleet, client: Client, verdicts: Verdicts, settings: Settings, secrets: Secrets) -> None:
         self._fleet = fleet
         self._client = client
-        self._bench = bench
+        self._verdicts = verdicts
         self._settings = settings
         self._secrets = secrets
         self._tokens = Tokens(client)
@@ -95,7 +96,7 @@ class Router:
         It is drawn as for a call, so that workers with jobs and without keep their shares.
         """
         search = self._search(request, "any")
-        found = search.draw()
+        found = search.draw() or search.panic()
         if found is None:
             raise search.refusal()
         return found.dialect
@@ -107,23 +108,42 @@ class Router:
     def _answered(
         self, request: ChatRequest, ask: Callable[[Attempt], Given], way: Way = "any"
     ) -> tuple[Attempt, Given]:
-        started = time.monotonic()
+        started = began = time.monotonic()
         search = self._search(request, way)
         failures: list[Failure] = []
-        while found := search.next(started):
-            contact = self._contact(found.worker, found.dialect, started + found.timeout_s)
-            attempt = Attempt(contact, request, len(failures) + 1, found.slot)
-            try:
-                return attempt, ask(attempt)
-            except AttemptFailed as failed:
-                failure, final = failed.failure, failed.final
-            if failure.kind == "refused":
-                self._bench.refused(attempt.worker.id)
-            may_go_on = not final and may_fail_over(failure, failures, attempt.dialect.retry)
-            failures.append(failure)
-            if not may_go_on or self._is_over(attempt):
-                break
-        raise verdict(failures) if failures else search.refusal()
+        undecided: list[tuple[Attempt, Failure]] = []
+        try:
+            while found := search.next(started):
+                contact = self._contact(found.worker, found.dialect, started + found.timeout_s)
+                begun = found.trial_began or began
+                attempt = Attempt(contact, request, len(failures) + 1, found.slot, self._verdicts, begun)
+                try:
+                    return attempt, ask(attempt)
+                except AttemptFailed as failed:
+                    failure, final = failed.failure, failed.final
+                self._judge(attempt, failure, undecided)
+                may_go_on = not final and may_fail_over(failure, failures, attempt.dialect.retry)
+                failures.append(failure)
+                if not may_go_on or self._is_over(attempt):
+                    break
+                began = time.monotonic()
+        finally:
+            if undecided:
+                self._decide(undecided)
+        raise _error(failures, search)
+
+    def _judge(self, attempt: Attempt, failure: Failure, undecided: list[tuple[Attempt, Failure]]) -> None:
+        if failure.status == 500:
+            undecided.append((attempt, failure))
+        else:
+            self._verdicts.judged(attempt.worker, failure, attempt.began)
+
+    def _decide(self, failed: list[tuple[Attempt, Failure]]) -> None:
+        """HTTP 500 with the same message from two workers is the model's answer to this input and no failure."""
+        if len({failure.message for _, failure in failed}) < len(failed):
+            return
+        for attempt, failure in failed:
+            self._verdicts.judged(attempt.worker, failure, attempt.began)
 
     def _contact(self, worker: Worker, dialect: Dialect, deadline: float) -> Contact:
         idle_s = self._settings.stream_idle_s
@@ -133,4 +153,13 @@ class Router:
         return attempt.number >= self._settings.max_attempts or time.monotonic() >= attempt.contact.deadline
 
     def _search(self, request: ChatRequest, way: Way) -> Search:
-        return Search(self._fleet, self._bench, self._slots, self._settings.timeout_s, request, way)
+        return Search(self._fleet, self._verdicts, self._slots, self._settings.timeout_s, request, way)
+
+
+def _error(failures: Sequence[Failure], search: Search) -> RollcallError:
+    """What the caller hears. Of a worker that was only asked in need, and not reached, that there is none."""
+    if failures and not (search.panicked and len(failures) == 1 and not failures[0].sent):
+        return verdict(failures)
+    refusal = search.refusal()
+    refusal.attempts = len(failures)
+    return refusal

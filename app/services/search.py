@@ -10,12 +10,14 @@ from typing import Literal
 from app.core.conversation import ChatRequest
 from app.core.dialect import Dialect, dialect_of
 from app.core.errors import RollcallError
-from app.core.selection import pick
+from app.core.selection import Pool, pick
 from app.core.worker import Worker
 from app.services import refusals
-from app.services.bench import Bench
+from app.services.explain_live import seen
 from app.services.fleet import Fleet
+from app.services.panic import panic_choice
 from app.services.slots import Slot, Slots
+from app.services.verdicts import Verdicts
 
 # How a worker works: by one call, by a job that is submitted and asked about, or whichever it is.
 Way = Literal["call", "job", "any"]
@@ -25,22 +27,27 @@ ROOM_WAIT_S = 1.0
 
 @dataclass(slots=True)
 class Found:
-    """`timeout_s`: how long the whole request may take. `slot` is held for the call; None: the worker has no limit."""
+    """`timeout_s`: how long the whole request may take. `slot` is held for the call; None: the worker has no limit.
+
+    `on_trial`: it is half-open; `trial_began` is set once the call is its one trial.
+    """
 
     worker: Worker
     dialect: Dialect
     timeout_s: float
     slot: Slot | None = None
+    on_trial: bool = False
+    trial_began: float | None = None
 
 
 class Search:
     """Of one request, in one thread. `timeout_s`: how long a request may take where its worker does not say."""
 
     def __init__(
-        self, fleet: Fleet, bench: Bench, slots: Slots, timeout_s: float, request: ChatRequest, way: Way
+        self, fleet: Fleet, verdicts: Verdicts, slots: Slots, timeout_s: float, request: ChatRequest, way: Way
     ) -> None:
         self._fleet = fleet
-        self._bench = bench
+        self._verdicts = verdicts
         self._slots = slots
         self._timeout_s = timeout_s
         self._request = request
@@ -48,39 +55,52 @@ class Search:
         self._tried: set[int] = set()
         self._lacking: str | None = None
         self._were_full = False
+        self.panicked = False
 
     def next(self, started: float) -> Found | None:
         """A worker, which counts as tried then; None: all were. Waits for room if it must.
 
-        `started`: when the request came, of time.monotonic().
+        `started`: when the request came, of time.monotonic(). With nobody eligible one is asked all the same.
         """
         full: dict[int, Found] = {}
         while (found := self.draw(full)) is not None:
-            limit = found.dialect.concurrency
-            if limit is None:
-                self._tried.add(found.worker.id)
+            if found.on_trial and not self._begin_trial(found):
+                continue
+            if self._take(found):
                 return found
-            if slot := self._slots.take(found.worker, limit):
-                return self._with(found, slot)
             full[found.worker.id] = found
-        return self._waited(full, started) if full else None
+        if full:
+            return self._waited(full, started)
+        return found if (found := self.panic()) is not None and self._take(found) else None
 
     def draw(self, excluded: Collection[int] = ()) -> Found | None:
         """A worker that was not tried and can carry the request, whether it has room or not."""
         while (pool := self._fleet.pool(self._request.model)) is not None:
-            benched = self._bench.active()
-            out = self._tried.union(benched, excluded) if benched or excluded else self._tried
-            worker = pick(pool, out)
+            worker, on_trial = self._pick(pool, excluded)
             if worker is None:
                 break
             dialect = dialect_of(worker)
-            if fits(dialect, self._request, self._way):
-                lacking = dialect.unsupported(self._request)
-                if lacking is None:
-                    return Found(worker, dialect, dialect.timeout_s or self._timeout_s)
-                self._lacking = lacking
+            if self._can_carry(dialect):
+                return Found(worker, dialect, dialect.timeout_s or self._timeout_s, on_trial=on_trial)
             self._tried.update(other.id for other in pool.workers if _speaks(other, dialect, worker.spec))
         return None
+
+    def panic(self) -> Found | None:
+        """With nobody eligible: one that is down or ejected, once for a request."""
+        pool = self._fleet.pool(self._request.model)
+        if pool is None or self.panicked or not pool.workers:
+            return None
+        look = self._verdicts.look(pool)
+        worker = panic_choice(pool, look, self._tried, self._suits)
+        if worker is None:
+            return None
+        self.panicked = True
+        dialect = dialect_of(worker)
+        return Found(worker, dialect, dialect.timeout_s or self._timeout_s)
+
+    def _suits(self, worker: Worker) -> bool:
+        dialect = dialect_of(worker)
+        return fits(dialect, self._request, self._way) and dialect.unsupported(self._request) is None
 
     def refusal(self) -> RollcallError:
         """What the caller hears when no worker was asked."""
@@ -94,18 +114,51 @@ class Search:
             return refusals.all_full(model)
         if self._lacking is not None:
             return refusals.cannot_carry(model, self._lacking)
-        return refusals.none_available(model, fitting, self._bench.active())
+        return refusals.none_available(model, fitting, seen(self._verdicts, pool))
+
+    def _pick(self, pool: Pool, excluded: Collection[int]) -> tuple[Worker | None, bool]:
+        """The second: is it on trial?"""
+        if not self._verdicts.live:
+            return pick(pool, self._tried.union(excluded) if excluded else self._tried), False
+        look = self._verdicts.look(pool)
+        worker = pick(pool, self._tried.union(look.out, excluded), parts=look.parts)
+        return worker, worker is not None and worker.id in look.on_trial
+
+    def _can_carry(self, dialect: Dialect) -> bool:
+        if not fits(dialect, self._request, self._way):
+            return False
+        lacking = dialect.unsupported(self._request)
+        self._lacking = lacking or self._lacking
+        return lacking is None
+
+    def _begin_trial(self, found: Found) -> bool:
+        """False: another call is its trial meanwhile, and the next look says so."""
+        found.trial_began = self._verdicts.started_trial(found.worker)
+        return found.trial_began is not None
+
+    def _take(self, found: Found) -> bool:
+        """Is there room for the call?"""
+        limit = found.dialect.concurrency
+        if limit is not None:
+            found.slot = self._slots.take(found.worker, limit)
+            if found.slot is None:
+                if found.trial_began is not None:
+                    self._verdicts.left(found.worker, found.trial_began)
+                    found.trial_began = None
+                return False
+        self._tried.add(found.worker.id)
+        return True
 
     def _waited(self, full: Mapping[int, Found], started: float) -> Found | None:
         self._were_full = True
         limits = [(found.worker, found.dialect.concurrency or 0) for found in full.values()]
         end = started + min(found.timeout_s for found in full.values())
         got = self._slots.wait(limits, min(end, time.monotonic() + ROOM_WAIT_S))
-        return self._with(full[got[0].id], got[1]) if got else None
-
-    def _with(self, found: Found, slot: Slot) -> Found:
+        if got is None:
+            return None
+        found = full[got[0].id]
+        found.slot = got[1]
         self._tried.add(found.worker.id)
-        found.slot = slot
         return found
 
 

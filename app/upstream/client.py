@@ -108,7 +108,8 @@ class Client:
             )
             raise SendFailure("protocol", message, sent=False) from error
         except Exception as error:
-            raise reply_failure(error, TOO_LONG if remaining <= idle_s else f"silent for {idle_s:g} s") from error
+            waiting = TOO_LONG if remaining <= idle_s else f"silent for {idle_s:g} s"
+            raise reply_failure(error, waiting, reused=connection.idle_since > connection.born) from error
         response = Response(head, connection, pool.give_back)
         return UpstreamStream(response, deadline, idle_s, self._cap if cap is None else cap)
 

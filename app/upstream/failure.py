@@ -26,13 +26,15 @@ class SendFailure(Exception):
     """A worker gave no (whole) answer. `message` is a clause that says what happened, without URL, header or secret.
 
     `sent`: the worker may have seen the whole request, so that a model call may have run.
+    `stale`: a connection that was used before was found closed, which is no failure of the worker.
     """
 
-    def __init__(self, kind: Kind, message: str, *, sent: bool) -> None:
+    def __init__(self, kind: Kind, message: str, *, sent: bool, stale: bool = False) -> None:
         super().__init__(message)
         self.kind: Kind = kind
         self.message = message
         self.sent = sent
+        self.stale = stale
 
 
 def connect_failure(error: Exception) -> SendFailure:
@@ -70,10 +72,13 @@ def _connecting(error: OSError) -> tuple[Kind, str]:
     return "connect", os.strerror(error.errno).lower()
 
 
-def reply_failure(error: Exception, waiting: str) -> SendFailure:
-    """What went wrong after the request was sent; `waiting` says how long an answer was waited for."""
+def reply_failure(error: Exception, waiting: str, *, reused: bool = False) -> SendFailure:
+    """What went wrong after the request was sent; `waiting` says how long an answer was waited for.
+
+    `reused`: the connection had served before, and nothing of the reply came.
+    """
     kind, message = _after_sending(error, waiting)
-    return SendFailure(kind, message, sent=True)
+    return SendFailure(kind, message, sent=True, stale=reused and isinstance(error, ConnectionError))
 
 
 def _after_sending(error: Exception, waiting: str) -> tuple[Kind, str]:

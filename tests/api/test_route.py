@@ -46,7 +46,7 @@ def test_a_model_with_only_offline_workers_is_still_known(api: Api) -> None:
 
 def test_who_refused_a_connection_is_shown_as_benched(api: Api) -> None:
     worker_id = api.register()
-    api.rollcall.bench.refused(worker_id)
+    api.rollcall.verdicts.refused(api.rollcall.fleet.snapshot().workers[worker_id])
     answer = api.get(ROUTE, model_name="m")
     assert answer.json is not None
     (row,) = answer.json["data"]

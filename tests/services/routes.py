@@ -10,9 +10,9 @@ from app.core.conversation import ChatRequest, Task
 from app.core.registration import parse_registration
 from app.core.selection import Pool
 from app.core.worker import Worker
-from app.services.bench import Bench
 from app.services.fleet import Fleet, Snapshot
 from app.services.routing import Router
+from app.services.verdicts import Verdicts
 from app.settings import Settings
 from app.upstream.client import Client
 
@@ -62,12 +62,14 @@ def worker(id: int, url: str, shape: dict[str, Any] = PLAIN, **words: Any) -> Wo
 
 
 def router(
-    *workers: Worker, bench: Bench | None = None, secrets: Callable[[str, str], str] | None = None, **settings: Any
+    *workers: Worker,
+    verdicts: Verdicts | None = None,
+    secrets: Callable[[str, str], str] | None = None,
+    **settings: Any,
 ) -> Router:
     chosen = Settings(**settings)
     fleet = cast(Fleet, Workers(workers))
-    # An empty bench is false, so `or` would not do.
-    return Router(fleet, Client(chosen), Bench() if bench is None else bench, chosen, secrets or chosen.secret)
+    return Router(fleet, Client(chosen), verdicts or Verdicts(chosen), chosen, secrets or chosen.secret)
 
 
 def chat(model: str = "m", *, stream: bool = False, **fields: Any) -> ChatRequest:

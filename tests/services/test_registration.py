@@ -15,6 +15,7 @@ from app.core.worker import Worker
 from app.services.fleet import Fleet
 from app.services.listing import Query
 from app.services.registration import Registry
+from app.services.verdicts import Verdicts
 from app.settings import Settings
 from app.storage import health, lease, revision, workers
 from app.storage.database import Database
@@ -313,11 +314,11 @@ def test_shares_are_those_of_the_workers_that_may_get_traffic(registry: Registry
 
 
 def test_the_route_is_explained_also_for_who_is_benched(database: Database, fleet: Fleet) -> None:
-    benched: set[int] = set()
-    registry = Registry(database, fleet, Settings(), benched)
+    verdicts = Verdicts()
+    registry = Registry(database, fleet, Settings(), verdicts)
     first, second = (registry.register(raw(instance=name)).worker.id for name in "ab")
     assert [row["share"] for row in registry.route("m")] == [0.5, 0.5]
-    benched.add(first)
+    verdicts.refused(fleet.snapshot().workers[first])
     rows = {row["id"]: row for row in registry.route("m")}
     assert (rows[first]["status"], rows[first]["available"], rows[first]["share"]) == ("down", False, 0.0)
     assert "refused" in rows[first]["why"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import RollcallError, UpstreamError, UpstreamRejected, UpstreamTimeout
-from app.services.bench import Bench
+from app.services.verdicts import Verdicts
 from tests.fakes import (
     Behaviour,
     FakeUpstream,
@@ -145,12 +145,12 @@ def test_one_deadline_for_all_attempts() -> None:
 
 
 def test_a_refused_connection_costs_nothing_and_benches() -> None:
-    bench = Bench()
+    verdicts = Verdicts()
     with refusing_port() as port, FakeUpstream(GOOD) as second:
-        route = router(worker(1, f"http://127.0.0.1:{port}/"), worker(2, second.url, weight=0), bench=bench)
+        route = router(worker(1, f"http://127.0.0.1:{port}/"), worker(2, second.url, weight=0), verdicts=verdicts)
         assert [route.complete(chat()).attempts for _ in range(3)] == [2, 1, 1]
-    assert bench.drain_requests() == [1]
-    assert 1 in bench
+    assert verdicts.drain_requests() == [1]
+    assert verdicts.live["m"][1].state == "benched"
 
 
 def test_at_most_three_workers_are_asked() -> None:

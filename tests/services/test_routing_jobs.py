@@ -182,11 +182,11 @@ def test_a_poll_that_streams_is_a_stream() -> None:
 )
 def test_a_poll_that_fails_is_no_reason_to_submit_elsewhere(poll: Behaviour) -> None:
     with FakeUpstream(by_path(TAKEN, poll)) as one, FakeUpstream(by_path(TAKEN, EVENTS)) as other:
-        route = router(worker(1, one.url, framed(one.origin)), worker(2, other.url, framed(other.origin), weight=0))
+        first, second = worker(1, one.url, framed(one.origin)), worker(2, other.url, framed(other.origin), weight=0)
         with pytest.raises(UpstreamError):
-            route.stream(chat(stream=True))
+            router(first, second).stream(chat(stream=True))
         with pytest.raises(UpstreamError):
-            route.complete(chat())
+            router(first, second).complete(chat())
         assert not other.requests
 
 

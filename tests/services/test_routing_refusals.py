@@ -6,7 +6,7 @@ import pytest
 
 from app.core.errors import ModelNotFound, NoWorkerAvailable, UnsupportedByWorker
 from app.core.worker import Health
-from app.services.bench import Bench
+from app.services.verdicts import Verdicts
 from tests.fakes import FakeUpstream, json_answer, openai_answer
 from tests.services.routes import OPENAI, PLAIN, chat, router, worker
 
@@ -36,19 +36,20 @@ def test_in_a_large_fleet_names_that_begin_alike_are_compared() -> None:
 
 def test_nobody_may_get_traffic() -> None:
     down = Health(probe="down", last_error="connection refused")
-    bench = Bench()
-    bench.refused(4)
+    verdicts = Verdicts()
+    verdicts.refused(worker(4, URL))
     route = router(
         worker(1, URL, health=down),
         worker(2, URL, admin="draining"),
         worker(3, URL, admin="offline"),
         worker(4, URL),
-        bench=bench,
+        verdicts=verdicts,
     )
     with pytest.raises(NoWorkerAvailable, match=r"\(2 down, 1 draining, 1 offline\)") as caught:
         route.complete(chat())
     error = caught.value
-    assert (error.status, error.retry_after_s, error.should_retry, error.attempts) == (503, 2.0, None, 0)
+    # One of the two that are down was asked all the same, and not reached.
+    assert (error.status, error.retry_after_s, error.should_retry, error.attempts) == (503, 2.0, None, 1)
 
 
 def test_what_no_worker_can_carry_is_named() -> None:
