@@ -64,5 +64,6 @@ def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
         api.register_blueprint(blueprint)
     for surface in plain:
         app.register_blueprint(surface)
-    register_edge(app, settings, only=None if own else {each.name for each in (*documented, *plain)})
+    watch = app.extensions["rollcall"].client.watchdog
+    register_edge(app, settings, watch, only=None if own else {each.name for each in (*documented, *plain)})
     register_error_handlers(app, own=own)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from flask import Response, current_app, g, request
 from flask.sansio.scaffold import Scaffold
 
+from app.core.caller import Caller, Watch, arrived
 from app.core.errors import BodyTooLarge, HostRefused, InvalidJson, OriginRefused, WrongMediaType
 from app.core.json_input import parse_json
 from app.settings import Settings
@@ -33,9 +34,12 @@ def takes_forms(view: View) -> View:
     return view
 
 
-def register_edge(scaffold: Scaffold, settings: Settings, *, only: Container[str] | None = None) -> None:
-    """Guard every request of an application; in a foreign one `only` those to the blueprints of these names."""
-    guard = _Guard(settings)
+def register_edge(scaffold: Scaffold, settings: Settings, watch: Watch, *, only: Container[str] | None = None) -> None:
+    """Guard every request of an application; in a foreign one `only` those to the blueprints of these names.
+
+    `watch` is told who asks, where the server (gunicorn) shows the caller's connection.
+    """
+    guard = _Guard(settings, watch)
 
     def check() -> None:
         if only is None or request.blueprint in only:
@@ -79,14 +83,16 @@ def read_body() -> bytes:
 
 
 class _Guard:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, watch: Watch) -> None:
+        self._watch = watch
         self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
         self._any_host = "*" in self._hosts
         self._max_body_bytes = settings.max_body_bytes
 
     def check(self) -> None:
-        request_id()
         environ = request.environ  # once: each look through Flask's proxy costs
+        connection = environ.get("gunicorn.socket")
+        arrived(None if connection is None else Caller(connection, request_id(), self._watch))
         if not self._any_host and environ.get("PATH_INFO") not in OPEN_TO_EVERY_HOST:
             self._check_host(environ.get("HTTP_HOST", ""))
         if environ["REQUEST_METHOD"] in WRITES and request.routing_exception is None:

@@ -17,6 +17,7 @@ from app.core.retry import wanted_pause_s
 from app.core.worker import Worker
 from app.services.attempt import Attempt, AttemptFailed, OpenAnswer
 from app.services.contact import Build
+from app.services.waiting import pause
 from app.upstream.client import SendFailure, UpstreamStream
 
 # Polls in a row that told nothing (HTTP 500, no connection).
@@ -122,7 +123,7 @@ def _awaited(attempt: Attempt, job: JobPlan) -> Poll:
     silent, pause_s = 0, job.interval_s
     while silent < MOST_SILENT_POLLS:
         left = end - time.monotonic()
-        time.sleep(max(min(pause_s, left), 0))
+        pause(max(min(pause_s, left), 0))
         if left <= pause_s:
             raise SendFailure("timeout", "its job was not done in time", sent=True)
         poll, wanted_s = _polled(attempt, taken, job)

@@ -11,6 +11,7 @@ from typing import BinaryIO, TypeVar
 
 from app.core.language import LanguageError
 from app.core.urls import MAX_URL, ascii_url, check_url
+from app.services.waiting import pause
 from app.upstream.client import Client, Download, SendFailure
 
 # A link that a worker gave a moment ago may need another moment on its content network.
@@ -54,7 +55,7 @@ class Downloads:
             except Unusable as failure:
                 if failure.lasting or time.monotonic() + pause_s >= deadline:
                     raise
-                time.sleep(pause_s)
+                pause(pause_s)
         return self._once(target, headers, sink, deadline)
 
     def _once(

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from app.core.caller import carried
 from app.core.conversation import ChatRequest, Item, Task
 from app.core.dialect import Dialect, dialect_of
 from app.core.errors import NotFound, RollcallError, StorageUnavailable, UpstreamError, UpstreamTimeout
@@ -14,6 +15,7 @@ from app.services.jobs import Jobs, new_job_id
 from app.services.results import wanted_parts
 from app.services.routing import Router
 from app.services.tasks import ROUTES
+from app.services.waiting import pause
 
 _AWAY_PAUSE_S = 0.5
 _PREFIXES = {"image": "img", "video": "video"}
@@ -81,7 +83,7 @@ class Generation:
             except StorageUnavailable:
                 if not left_s:
                     return job
-                time.sleep(min(_AWAY_PAUSE_S, left_s))
+                pause(min(_AWAY_PAUSE_S, left_s))
 
     def _begun(self, parts: list[ChatRequest], concurrency: int | None) -> list[Job]:
         """A job for each part, submitted in parallel; where one is refused, all are given up."""
@@ -97,7 +99,7 @@ class Generation:
                 return None
 
         with ThreadPoolExecutor(min(len(parts), concurrency or len(parts)), "rollcall-submits") as threads:
-            begun = [job for job in threads.map(begin, parts) if job is not None]
+            begun = [job for job in threads.map(carried(begin), parts) if job is not None]
         if refusals:
             for job in begun:
                 self._jobs.delete(job.id)

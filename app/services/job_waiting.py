@@ -6,6 +6,7 @@ import threading
 import time
 
 from app.services.job_store import JobStore
+from app.services.waiting import wait
 
 # What this process finishes is told at once; what another one does is seen by looking.
 LOOK_S = 0.2
@@ -22,7 +23,7 @@ class Waiting:
         self._waiters: dict[str, list[threading.Event]] = {}
 
     def wait(self, job_id: str, timeout_s: float) -> None:
-        """Returns when the job is finished or gone, or after `timeout_s`."""
+        """Returns when the job is finished or gone, or after `timeout_s`. Raises ClientGone."""
         until = time.monotonic() + timeout_s
         news = threading.Event()
         with self._lock:
@@ -31,7 +32,7 @@ class Waiting:
             look_s = LOOK_S
             while self._store.state_of(job_id) in ("submitting", "running"):
                 left = until - time.monotonic()
-                if left <= 0 or news.wait(min(look_s, left)):
+                if left <= 0 or wait(news, min(look_s, left)):
                     return
                 look_s = min(look_s * SLOWER, LONGEST_LOOK_S)
         finally:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
+from app.core.caller import carried
 from app.core.conversation import ChatRequest, Result, Usage
 from app.core.errors import InvalidRequest
 from app.services import awaiting
@@ -70,7 +71,7 @@ def _joined(attempt: Attempt, parts: list[ChatRequest], slots: Slots) -> Result:
     extra = _more_slots(attempt, len(parts) - 1, slots)
     try:
         with ThreadPoolExecutor(len(parts) if extra is None else 1 + len(extra), "rollcall-parts") as threads:
-            results = [made for made in threads.map(run, parts) if made is not None]
+            results = [made for made in threads.map(carried(run), parts) if made is not None]
     finally:
         for slot in extra or ():
             slot.release()

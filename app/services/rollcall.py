@@ -37,6 +37,7 @@ class Rollcall:
 
     def start(self) -> None:
         """Follow the fleet, poll jobs, check health. Called once in each serving process, never by the factory."""
+        self.client.watchdog.start()
         self.fleet.start()
         self.jobs.start_polling()
         self.sweeper.start()
@@ -48,6 +49,7 @@ class Rollcall:
         self.jobs.stop()
         self.sweeper.stop()
         self.fleet.stop()
+        self.client.watchdog.stop()
 
 
 def assemble(settings: Settings, database: Database) -> Rollcall:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from app.core.worker import Worker
 from app.services.range_locks import RangeLocks
+from app.services.waiting import wait
 
 # Only the first of a line looks so often: no process is told that another one's slot became free.
 LOOK_AGAIN_S = 0.01
@@ -66,7 +67,7 @@ class Slots:
     def wait(self, wanted: Sequence[tuple[Worker, int]], until: float) -> tuple[Worker, Slot] | None:
         """The first slot that becomes free at one of these workers (each with its limit), in order of arrival.
 
-        At least one worker. None when `until`, a time of time.monotonic(), comes first.
+        At least one worker. None when `until`, a time of time.monotonic(), comes first. Raises ClientGone.
         """
         workers = {_key(worker): (worker, limit) for worker, limit in wanted}
         waiter = _Waiter(int(time.monotonic() * _TICKS_PER_S) % (1 << _TIME_BITS))
@@ -83,7 +84,7 @@ class Slots:
                 left = until - time.monotonic()
                 if left <= 0:
                     return None
-                waiter.woken.wait(min(left, LOOK_AGAIN_S) if leading else left)
+                wait(waiter.woken, min(left, LOOK_AGAIN_S) if leading else left)
         finally:
             self._leave(workers, waiter)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from app.core.auth import AuthPlan
+from app.core.caller import serving
 from app.core.conversation import UpstreamRequest
 from app.core.errors import UpstreamError
 from app.core.extract import first_error_text
@@ -75,7 +76,8 @@ class Tokens:
         began = time.monotonic()
         known: _Known | None = None
         try:
-            reply = self._client.send(exchange.request, deadline=deadline)
+            with serving(None):  # others wait for it, too: nobody ends it by leaving
+                reply = self._client.send(exchange.request, deadline=deadline)
             exchange.token, lifetime_s = _read(plan, reply)
             exchange.failure = ""
             known = _Known(exchange.token, began + lifetime_s - MARGIN_S)

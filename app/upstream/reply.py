@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from urllib3 import BaseHTTPResponse
 
+from app.core.errors import ClientGone
 from app.upstream.connection import Reads
 from app.upstream.failure import SendFailure, reply_failure
 from app.upstream.response import Response
@@ -35,7 +36,7 @@ class UpstreamStream:
     """An open reply. Read it by `chunks` or `read_all`, then `finish` or `close` it; both may be called twice.
 
     Every read may wait for `idle_s`, and no longer than until `deadline` (of time.monotonic()). Reading raises
-    SendFailure and closes.
+    SendFailure, and ClientGone, and closes.
     """
 
     def __init__(self, response: BaseHTTPResponse | Response, deadline: float, idle_s: float, cap: int) -> None:
@@ -97,6 +98,9 @@ class UpstreamStream:
     def _read(self) -> bytes:
         try:
             return self._response.read1(PIECE, decode_content=self._encoded) or b""
+        except ClientGone:
+            self.close()
+            raise
         except Exception as error:
             late = time.monotonic() >= self._deadline
             waiting = "the answer took too long" if late else f"silent for {self._idle_s:g} s"

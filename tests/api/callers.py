@@ -20,6 +20,7 @@ from app.core.errors import ModelNotFound
 from app.core.selection import Pool
 from app.core.worker import Worker
 from app.settings import Settings
+from app.upstream.watchdog import Watchdog
 
 HI = [{"role": "user", "content": "hi"}]
 CHAT = {"model": "m", "messages": HI}
@@ -104,7 +105,7 @@ def callers_app(
     router: ScriptedRouter | None = None, fleet: ScriptedFleet | None = None, settings: Settings | None = None
 ) -> Flask:
     app = Flask("callers")
-    register_edge(app, settings or Settings())
+    register_edge(app, settings or Settings(), Watchdog())
     register_error_handlers(app)
     for surface in (completions, messages, text_completions, embeddings, images, models):
         app.register_blueprint(surface.blueprint)

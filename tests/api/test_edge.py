@@ -15,6 +15,7 @@ from app.api import models
 from app.api.edge import read_json, register_edge
 from app.api.errors import register_error_handlers
 from app.settings import Settings
+from app.upstream.watchdog import Watchdog
 from tests.api.callers import CHAT, ScriptedFleet, callers_app, served
 
 ECHO = "/api/server/echo"
@@ -227,7 +228,7 @@ def test_the_whole_surface_is_guarded() -> None:
 
 def test_in_a_foreign_application_only_our_routes_are_guarded() -> None:
     app = Flask("foreign")
-    register_edge(app, Settings(), only={"rollcall-models"})
+    register_edge(app, Settings(), Watchdog(), only={"rollcall-models"})
     register_error_handlers(app, own=False)
     app.register_blueprint(models.blueprint)
     app.extensions["rollcall"] = SimpleNamespace(fleet=ScriptedFleet())
