@@ -42,7 +42,7 @@ HOMES = {
     "click": {"cli", "settings"},
     "rich": {"cli"},
     "yaml": {"cli"},
-    "gevent": set(),
+    "gevent": {"upstream"},
 }
 
 

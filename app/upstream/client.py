@@ -8,13 +8,17 @@ from dataclasses import dataclass
 
 from urllib3 import Retry
 
+from app.core.caller import current
 from app.core.conversation import UpstreamRequest
+from app.core.errors import ClientGone
 from app.core.version import VERSION
 from app.settings import Settings
+from app.upstream.dialing import Network
 from app.upstream.failure import SendFailure, reply_failure
 from app.upstream.pools import Pools
 from app.upstream.reply import UpstreamReply, UpstreamStream
 from app.upstream.response import Response
+from app.upstream.watchdog import Watchdog, WireCall
 
 __all__ = ["Client", "Download", "SendFailure", "UpstreamReply", "UpstreamStream"]
 
@@ -34,11 +38,16 @@ class Download:
 
 
 class Client:
-    """Thread-safe. `deadline` is a time of time.monotonic(); only the resolver of names is not bound by it."""
+    """Thread-safe. `deadline` is a time of time.monotonic().
 
-    def __init__(self, settings: Settings) -> None:
+    Calls are for the caller of the thread that makes them: all raise ClientGone when it leaves.
+    """
+
+    def __init__(self, settings: Settings, network: Network | None = None) -> None:
         self.settings = settings
-        self._pools = Pools(settings.idle_connection_s)
+        self.network = network or Network()
+        self.watchdog = Watchdog()
+        self._pools = Pools(settings.idle_connection_s, self.network)
         self._connect_s = settings.connect_timeout_s
         self._cap = settings.max_reply_bytes
         self._defaults = {"user-agent": USER_AGENT, "accept-encoding": "identity"}
@@ -96,11 +105,11 @@ class Client:
                 target,
                 request.body,
                 self._headers(request.headers),
+                call=WireCall(current(), deadline, self.watchdog),
                 connect_s=min(self._connect_s, remaining),
-                until=deadline,
                 idle_s=idle_s,
             )
-        except SendFailure:
+        except (SendFailure, ClientGone):
             raise
         except ValueError as error:
             message = (

@@ -11,19 +11,26 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from app.upstream.dialing import Dialer
 from app.upstream.failure import SendFailure, connect_failure
 from app.upstream.head import HeadResponse, request_head
+from app.upstream.watchdog import WireCall
+
+# Where nobody says how long connecting may take.
+CONNECT_S = 3.0
 
 
 class Reads(io.RawIOBase):
     """The bytes of one reply. No read lasts longer than `idle_s`, none beyond `until` (of time.monotonic()).
 
     It stands below the parser, so that headers and chunk sizes which drip in byte by byte cannot outlast it either.
+    Reading raises ClientGone and TimeoutError where the watchdog ended `call`.
     """
 
-    def __init__(self, wire: socket.socket, until: float, idle_s: float) -> None:
+    def __init__(self, wire: socket.socket, until: float, idle_s: float, call: WireCall | None = None) -> None:
         self.until = until
         self.idle_s = idle_s
+        self._call = call
         self._wire = wire
         self._raw = wire.makefile("rb", buffering=0)
 
@@ -35,7 +42,15 @@ class Reads(io.RawIOBase):
         if left <= 0:
             raise TimeoutError
         self._wire.settimeout(left)
-        return self._raw.readinto(buffer)
+        try:
+            count = self._raw.readinto(buffer)
+        except Exception:
+            if self._call is not None:
+                self._call.check()
+            raise
+        if not count and self._call is not None:
+            self._call.check()  # what the watchdog shut down looks like a proper end
+        return count
 
     def close(self) -> None:
         self._raw.close()
@@ -49,9 +64,11 @@ class Reads(io.RawIOBase):
 class Connection(HTTPConnection):
     """`wire` is its socket, also after http.client let go of it. Times are monotonic seconds.
 
-    `carried_stream`: its last reply came in chunks.
+    `carried_stream`: its last reply came in chunks. `call`: the exchange that is under way, for the watchdog.
     """
 
+    call: WireCall | None = None
+    dialer: Dialer
     wire: socket.socket | None = None
     reads: Reads | None = None
     born = 0.0
@@ -60,12 +77,22 @@ class Connection(HTTPConnection):
 
     def connect(self) -> None:
         """Raises SendFailure, which urllib3 lets through: so what was never sent cannot be taken for sent."""
+        call = self.call
         try:
             super().connect()
+        except SendFailure:
+            raise
         except Exception as error:
-            raise connect_failure(error) from error
+            raise connect_failure(TimeoutError() if call and call.ended_at else error) from error
+        finally:
+            if call is not None:
+                self._hand_over(call)
         self.wire = self.sock
         self.born = time.monotonic()
+
+    def _new_conn(self) -> socket.socket:
+        """`timeout` is for everything up to the first byte of the request: name, connection, TLS."""
+        return self.dialer.connect(float(self.timeout or CONNECT_S))
 
     def exchange(
         self,
@@ -74,31 +101,61 @@ class Connection(HTTPConnection):
         body: bytes | None,
         headers: Mapping[str, str],
         *,
+        call: WireCall,
         connect_s: float,
-        until: float,
         idle_s: float,
     ) -> HeadResponse:
         """Send a request and wait for the head of its reply: what urllib3's pools do, on a shorter way.
 
-        Closes where it fails. Raises SendFailure, ValueError for a header that cannot be sent, and what http.client
-        and sockets raise for the reply.
+        From now on the watchdog looks after `call`, until the connection is given back or closed. Closes where it
+        fails. Raises SendFailure, ClientGone, ValueError for a header that cannot be sent, and what http.client and
+        sockets raise for the reply.
         """
+        until = call.until
         try:
             head = request_head(method, target, self._authority, headers, body)
-            self.timeout = connect_s
+            self._begin(call)
             if self.sock is None:
+                self.timeout = connect_s
+                call.until = min(until, time.monotonic() + connect_s)
                 self.connect()
+                call.until = until
             self._send_whole(head + body if body else head, min(until - time.monotonic(), idle_s))
-            self.reads = Reads(self.sock, until, idle_s)
+            self.reads = Reads(self.sock, until, idle_s, call)
             reply = HeadResponse(self.reads, method=method)  # type: ignore[arg-type]
             reply.begin()
             self.carried_stream = reply.chunked
             if reply.will_close:
                 super().close()
             return reply
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if not isinstance(error, SendFailure):
+                call.check()
             raise
+
+    def _begin(self, call: WireCall) -> None:
+        self.call = call
+        call.wire = self.sock
+        call.watch.enter(call)
+
+    def over(self) -> None:
+        """The exchange is over: the watchdog lets go of this connection."""
+        call, self.call = self.call, None
+        if call is not None:
+            call.watch.leave(call)
+
+    def close(self) -> None:
+        self.over()
+        super().close()
+
+    def _hand_over(self, call: WireCall) -> None:
+        """Connected or not: from the duplicate that the watchdog had to the socket itself. Raises ClientGone."""
+        call.watch.leave(call)
+        duplicate, call.wire = call.wire, self.sock
+        if duplicate is not None:
+            duplicate.close()
+        call.watch.enter(call)
 
     @property
     def _authority(self) -> str:
@@ -138,4 +195,9 @@ class Connection(HTTPConnection):
 
 
 class TlsConnection(Connection, HTTPSConnection):
-    pass
+    def _new_conn(self) -> socket.socket:
+        """TLS takes the plain socket apart and gives its own only after the handshake."""
+        plain = super()._new_conn()
+        if self.call is not None:
+            self.call.wire = plain.dup()
+        return plain

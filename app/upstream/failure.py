@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-import socket
 import ssl
 from http.client import BadStatusLine, HTTPException, IncompleteRead
 from typing import Literal
 
 from urllib3.exceptions import (
-    ConnectTimeoutError,
     DecodeError,
     HTTPError,
     LocationParseError,
-    NameResolutionError,
-    NewConnectionError,
     ProtocolError,
     ReadTimeoutError,
 )
@@ -44,15 +40,8 @@ def connect_failure(error: Exception) -> SendFailure:
 
 
 def _before_sending(error: Exception) -> tuple[Kind, str]:
-    cause = error.__cause__
-    if isinstance(error, NameResolutionError):
-        return "dns", "the name of its host cannot be resolved"
     if isinstance(error, LocationParseError | UnicodeError):
         return "dns", "the name of its host is not valid"
-    if isinstance(error, NewConnectionError) and isinstance(cause, OSError):
-        return _connecting(cause)
-    if isinstance(error, ConnectTimeoutError):
-        return "connect", "no connection within the time allowed"
     if isinstance(error, TimeoutError):
         return "tls", "the TLS handshake took too long"
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -67,7 +56,7 @@ def _before_sending(error: Exception) -> tuple[Kind, str]:
 def _connecting(error: OSError) -> tuple[Kind, str]:
     if isinstance(error, ConnectionRefusedError):
         return "refused", "connection refused"
-    if isinstance(error, socket.gaierror) or error.errno is None:
+    if error.errno is None:
         return "connect", "no connection"
     return "connect", os.strerror(error.errno).lower()
 

@@ -26,6 +26,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.util import parse_url
 
 from app.upstream.connection import Connection, TlsConnection
+from app.upstream.dialing import Dialer, Network
 from app.upstream.failure import connect_failure
 
 _SAFE = "!$&'()*+,/:;=?@%"
@@ -49,9 +50,10 @@ KEEP_ALIVE = [
 class OriginPool(HTTPConnectionPool):
     ConnectionCls = Connection
 
-    def __init__(self, host: str, port: int | None, idle_s: float, **options: Any) -> None:
+    def __init__(self, host: str, port: int | None, idle_s: float, network: Network, **options: Any) -> None:
+        super().__init__(host, port, maxsize=1, block=False, **options)
         sockets = HTTPConnection.default_socket_options + KEEP_ALIVE
-        super().__init__(host, port, maxsize=1, block=False, socket_options=sockets, **options)
+        self.dialer = Dialer(self.host.strip("[]"), port or self.ConnectionCls.default_port, network, sockets)
         self._idle: deque[Connection] = deque()
         self._resting: deque[Connection] = deque()
         self._idle_s = idle_s
@@ -65,6 +67,7 @@ class OriginPool(HTTPConnectionPool):
                 return connection
             connection.close()
         new: Connection = self._new_conn()  # type: ignore[assignment]
+        new.dialer = self.dialer
         return new
 
     def _next(self, now: float) -> Connection | None:
@@ -79,6 +82,7 @@ class OriginPool(HTTPConnectionPool):
 
     def give_back(self, conn: Connection) -> None:
         """Its reply is complete: keep it for the next request, if it may be."""
+        conn.over()
         conn.idle_since = now = time.monotonic()
         if self._idle_s <= 0 or conn.sock is None or now - conn.born > MAX_AGE_S:
             conn.close()
@@ -121,8 +125,9 @@ class Pools:
     `idle_s` 0: every request gets a connection of its own.
     """
 
-    def __init__(self, idle_s: float) -> None:
+    def __init__(self, idle_s: float, network: Network | None = None) -> None:
         self._idle_s = idle_s
+        self._network = network or Network()
         self._pools: dict[str, OriginPool] = {}
         self._lock = threading.Lock()
         self._sweep_at = 0.0
@@ -142,7 +147,7 @@ class Pools:
             parts = parse_url(origin)
             host, port = parts.host or "", parts.port
             options = {"ssl_context": self._trust} if parts.scheme == "https" else {}
-            made = (TlsOriginPool if options else OriginPool)(host, port, self._idle_s, **options)
+            made = (TlsOriginPool if options else OriginPool)(host, port, self._idle_s, self._network, **options)
         except ValueError as error:
             raise connect_failure(error) from error
         with self._lock:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
-
-from urllib3.util import parse_url
 
 from app.core.answer import frame_names
 from app.core.conversation import UpstreamRequest
@@ -18,8 +15,7 @@ from app.core.dialect import compile_dialect, probe_request
 from app.core.extract import Condition
 from app.core.worker import Worker
 from app.upstream.client import Client, SendFailure
-from app.upstream.failure import connect_failure
-from app.upstream.pools import split_origin
+from app.upstream.pools import Pools, split_origin
 from app.upstream.reply import UpstreamStream
 
 if TYPE_CHECKING:
@@ -42,12 +38,13 @@ class Prober:
 
     def __init__(self, client: Client) -> None:
         self._timeout_s = client.settings.probe_timeout_s
+        self._pools = Pools(0, client.network)
 
     @cached_property
     def _session(self) -> ProbeSession:
         from app.upstream.session import ProbeSession  # `requests` takes 5 MB, and most processes never probe
 
-        return ProbeSession()
+        return ProbeSession(self._pools)
 
     def probe(self, worker: Worker, secrets: Callable[[str, str], str]) -> ProbeResult:
         """Raises RollcallError where the probe's request cannot be made (a secret that is not there)."""
@@ -57,7 +54,8 @@ class Prober:
         deadline = time.monotonic() + timeout_s
         try:
             if spec and spec.tcp:
-                return _connect(worker.url, timeout_s)
+                self._pools.find(worker.url)[0].dialer.connect(timeout_s).close()
+                return UP
             request = probe_request(worker, secrets)
             if request is None or spec is None:
                 root = UpstreamRequest("GET", split_origin(worker.url)[0] + "/", {}, None)
@@ -84,15 +82,3 @@ def _judge(expected: Condition | None, stream: UpstreamStream) -> ProbeResult:
     if expected.holds(value, frame_names(value, "", "")):
         return UP
     return ProbeResult(False, f"its health reply (HTTP {stream.status}) is not what the registration expects")
-
-
-def _connect(url: str, timeout_s: float) -> ProbeResult:
-    parts = parse_url(split_origin(url)[0])
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        socket.create_connection(((parts.host or "").strip("[]"), port), timeout_s).close()
-    except TimeoutError:
-        return ProbeResult(False, f"no connection within {timeout_s:g} s")
-    except (OSError, UnicodeError) as error:
-        return ProbeResult(False, connect_failure(error).message)
-    return UP

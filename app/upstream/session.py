@@ -35,14 +35,14 @@ class _OurPools(HTTPAdapter):
 class ProbeSession:
     """Thread-safe. Each request has a connection of its own: it asks what a new caller would meet."""
 
-    def __init__(self) -> None:
+    def __init__(self, pools: Pools) -> None:
         self._session = session = requests.Session()
         session.trust_env = False
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         session.headers.clear()
         session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Connection": "close"})
         for scheme in ("http://", "https://"):
-            session.mount(scheme, _OurPools(Pools(0)))
+            session.mount(scheme, _OurPools(pools))
 
     def open(self, request: UpstreamRequest, deadline: float) -> UpstreamStream:
         """Status and headers are there. Raises SendFailure."""

@@ -31,3 +31,16 @@ def post() -> Post:
         return UpstreamRequest("POST", url, named, body)
 
     return make
+
+
+class Clock:
+    """time.monotonic() runs `ahead` seconds in front."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        real, self.ahead = time.monotonic, 0.0
+        monkeypatch.setattr(time, "monotonic", lambda: real() + self.ahead)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
