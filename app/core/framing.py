@@ -80,8 +80,7 @@ class _OpenFrame:
 
 def _lines(chunks: Iterable[bytes], *, with_rest: bool) -> Iterator[bytes]:
     """Whole lines without their ends. A CR ends its line at once; the LF that may follow it is then dropped."""
-    pieces: list[bytes] = []
-    size = 0
+    held = bytearray()
     after_cr = False
     start = True
     for chunk in chunks:
@@ -91,27 +90,24 @@ def _lines(chunks: Iterable[bytes], *, with_rest: bool) -> Iterator[bytes]:
         if not chunk:
             continue
         if b"\n" not in chunk and b"\r" not in chunk:
-            pieces.append(chunk)
-            size += len(chunk)
-            if size > MAX_FRAME_BYTES:
+            held += chunk
+            if len(held) > MAX_FRAME_BYTES:
                 raise too_large()
             continue
-        block = b"".join((*pieces, chunk)) if pieces else chunk
-        pieces.clear()
+        block = bytes(held + chunk) if held else chunk
+        held.clear()
         after_cr = block.endswith(b"\r")
         lines = block.splitlines()
         rest = b"" if block.endswith((b"\n", b"\r")) else lines.pop()
         del block
-        if rest:
-            pieces.append(rest)
-        size = len(rest)
+        held += rest
         if start:
             lines[0] = lines[0].removeprefix(_BOM)
             start = False
         yield from lines
         del lines
-    if with_rest and pieces:
-        yield b"".join(pieces)
+    if with_rest and held:
+        yield bytes(held)
 
 
 def too_large() -> WorkerFault:

@@ -26,24 +26,20 @@ def frames_of(framing: str, chunks: Iterable[bytes]) -> Iterator[Frame]:
 
 def separated_frames(chunks: Iterable[bytes], mark: bytes) -> Iterator[Frame]:
     """JSON values with `mark` behind each; the last may do without."""
-    pieces: list[bytes] = []
-    size = 0
+    held = bytearray()
     for chunk in chunks:
         *whole, rest = chunk.split(mark)
-        if whole and pieces:
-            pieces.append(whole[0])
-            whole[0] = b"".join(pieces)
-            pieces.clear()
-            size = 0
+        if whole and held:
+            whole[0] = bytes(held + whole[0])
+            held.clear()
         # filter: a flood of marks costs next to nothing
         for piece in filter(None, whole):
             if frame := _frame(piece):
                 yield frame
-        pieces.append(rest)
-        size += len(rest)
-        if size > MAX_FRAME_BYTES:
+        held += rest
+        if len(held) > MAX_FRAME_BYTES:
             raise too_large()
-    if frame := _frame(b"".join(pieces)):
+    if frame := _frame(bytes(held)):
         if is_cut(frame.data):
             raise CutFrame(frame.data)
         yield frame
@@ -67,8 +63,7 @@ class _OpenArray:
         self._depth = 0
         self._in_string = False
         self._escaped = False
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._held = bytearray()
 
     def feed(self, chunk: bytes) -> Iterator[Frame]:
         position = begin = 0
@@ -113,16 +108,14 @@ class _OpenArray:
         return None
 
     def _keep(self, piece: bytes) -> None:
-        self._pieces.append(piece)
-        self._size += len(piece)
-        if self._size > MAX_FRAME_BYTES:
+        self._held += piece
+        if len(self._held) > MAX_FRAME_BYTES:
             raise too_large()
 
     def _element(self, end: bytes) -> Frame | None:
         self._keep(end)
-        whole = b"".join(self._pieces)
-        self._pieces.clear()
-        self._size = 0
+        whole = bytes(self._held)
+        self._held.clear()
         return _frame(whole)
 
 

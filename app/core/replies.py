@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from io import BytesIO
 from typing import Any
 
 from app.core.extract import Path
@@ -73,10 +74,10 @@ def calls_a_tool(raw: Mapping[str, Any]) -> bool:
 
 def joined(chunks: Iterable[bytes]) -> bytes:
     """One reply in the body of a streamed call, which nobody else caps when it calls itself a stream."""
-    body = bytearray()
+    body = BytesIO()
     for chunk in chunks:
-        body += chunk
-        if len(body) > MAX_REPLY_BYTES:
+        body.write(chunk)
+        if body.tell() > MAX_REPLY_BYTES:
             limit = MAX_REPLY_BYTES // 1_000_000
             raise WorkerFault(f"The worker answered with more than {limit} MB, and not as a stream.", "too_large")
-    return bytes(body)
+    return body.getvalue()

@@ -41,16 +41,14 @@ class Kept:
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._rest = iter(chunks)
-        self._seen: list[bytes] = []
-        self._size = 0
+        self._seen = bytearray()
         self.keeps = True
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._rest:
             if self.keeps:
-                self._seen.append(chunk)
-                self._size += len(chunk)
-                if self._size > 2 * MAX_FRAME_BYTES:
+                self._seen += chunk
+                if len(self._seen) > 2 * MAX_FRAME_BYTES:
                     self.forget()
             yield chunk
 
@@ -59,4 +57,4 @@ class Kept:
         self._seen.clear()
 
     def all(self) -> Iterator[bytes]:
-        return chain(self._seen, self._rest)
+        return chain((bytes(self._seen),), self._rest)

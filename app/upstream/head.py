@@ -9,6 +9,9 @@ from typing import Any
 
 MAX_LINE = 65_536
 MAX_HEADERS = 100
+MAX_HEAD = 262_144
+# Heads before the head: "still at it", "an early hint".
+MAX_NEWS = 100
 MAX_DIGITS = 19
 _BODILESS = ("GET", "HEAD", "DELETE", "OPTIONS")
 
@@ -42,7 +45,11 @@ class HeadResponse(HTTPResponse):
 
     def _begin(self) -> None:
         version, status, reason = self._read_status()
-        while status < 200 and status != 101:  # news on the way: 100, 102, 103
+        news = 0
+        while status < 200 and status != 101:  # 100, 102, 103
+            news += 1
+            if news > MAX_NEWS:
+                raise HTTPException(f"got more than {MAX_NEWS} replies that are none yet")
             read_headers(self.fp)
             version, status, reason = self._read_status()
         if not version.startswith("HTTP/1.") and version != "HTTP/0.9":
@@ -66,9 +73,11 @@ def read_headers(lines: io.BufferedReader) -> dict[str, str]:
     """Up to and with the blank line. A line that is no header is passed over."""
     headers: dict[str, str] = {}
     name = ""
+    size = 0
     for _ in range(MAX_HEADERS + 1):
         line = lines.readline(MAX_LINE + 1)
-        if len(line) > MAX_LINE:
+        size += len(line)
+        if len(line) > MAX_LINE or size > MAX_HEAD:
             raise LineTooLong("header line")
         if line in (b"\r\n", b"\n", b""):
             return headers
