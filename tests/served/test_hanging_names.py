@@ -21,9 +21,11 @@ import _socket, ctypes
 real = _socket.getaddrinfo
 def getaddrinfo(host, *rest):
     name = host.encode() if isinstance(host, str) else host or b""
-    if b"hangs.example" in name and _socket.AI_NUMERICHOST not in rest:
+    if not name.endswith(b".example") or _socket.AI_NUMERICHOST in rest:
+        return real(host, *rest)
+    if name.endswith(b"hangs.example"):
         ctypes.CDLL(None).sleep(600)
-    return real(b"127.0.0.1" if name == b"good.example" else host, *rest)
+    return real(b"127.0.0.1", *rest)
 _socket.getaddrinfo = getaddrinfo
 """
 
@@ -45,13 +47,13 @@ def test_names_that_hang_block_nobody_else(kind: str, sqlite_template: Path, tmp
     ):
         for number in range(HANGING):
             server.register(**openai_worker(f"bad{number}", f"http://{number}.hangs.example/v1"))
-        server.register(**openai_worker("good", f"http://good.example:{upstream.port}/v1"))
-        for _ in range(2):
+        for number in range(2):
+            server.register(**openai_worker(f"good{number}", f"http://{number}.good.example:{upstream.port}/v1"))
+        for turn in range(2):  # in the second one all look-ups of the first still hang
             bad = [threads.submit(server.ask, "POST", CHAT, question(f"bad{number}")) for number in range(HANGING)]
-            assert server.ask("POST", CHAT, question("good")).status == 200
+            assert server.ask("POST", CHAT, question(f"good{turn}")).status == 200
             for each in bad:
                 answer = each.result()
                 assert answer.status == 502
-                assert "cannot be resolved" in answer.body["error"]["message"]
-        assert server.ask("POST", CHAT, question("good")).status == 200
+                assert "no name server answered in time" in answer.body["error"]["message"]
         assert server.stop() == 0
