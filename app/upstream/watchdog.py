@@ -98,11 +98,13 @@ class Watchdog:
                 caller.sweeps += 1
                 if caller.sweeps == SWEEPS and self._epoll is not None:
                     self._watch(caller)
-        if self._callers:
-            for number, _ in self._epoll.poll(0, len(self._callers)):
-                caller = self._callers.pop(number, None)
-                if caller is not None:
-                    caller.is_gone = True
+        left = self._epoll.poll(0, len(self._callers)) if self._callers else ()
+        waiting = {call.caller for call in calls} if left else set()
+        for number, _ in left:
+            caller = self._callers.pop(number, None)
+            if caller is not None:
+                caller.is_gone = True
+                if caller in waiting:  # and not one whose request was answered before it left
                     log.debug("request %s: the client left before its answer was there", caller.request_id)
 
     def _watch(self, caller: Caller) -> None:

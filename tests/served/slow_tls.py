@@ -16,7 +16,7 @@ class DrippingTls:
     Drips from its first byte, or (`handshake` false) only the record that holds the reply, each byte after `every_s`.
     """
 
-    def __init__(self, context: ssl.SSLContext, reply: bytes, every_s: float = 0.02, *, handshake: bool = False) -> None:
+    def __init__(self, context: ssl.SSLContext, reply: bytes, every_s: float = 0.02, *, handshake: bool) -> None:
         self._context = context
         self._reply = reply
         self._every_s = every_s
