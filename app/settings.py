@@ -47,7 +47,10 @@ class Settings:
     connect_timeout_s: float = 3.0
     timeout_s: float = 600.0
     stream_idle_s: float = 300.0
+    keep_alive_s: float = 15.0
     max_attempts: int = 3
+    retry_percent: float = 20.0
+    retry_floor: int = 3
     idle_connection_s: float = 4.0
     health_checks: bool = True
     probe_interval_s: float = 2.0
@@ -129,7 +132,10 @@ _CHOICES = {
     "ROLLCALL_WORKER_CLASS": ("gevent", "gthread"),
     "ROLLCALL_LOG_LEVEL": ("debug", "info", "warning", "error"),
 }
-_MAY_BE_ZERO = ("ROLLCALL_PORT", "ROLLCALL_PROCESSES", "ROLLCALL_GRACE_S", "ROLLCALL_SLOW_START_S")
+_MAY_BE_ZERO = (
+    *("ROLLCALL_PORT", "ROLLCALL_PROCESSES", "ROLLCALL_GRACE_S", "ROLLCALL_SLOW_START_S"),
+    *("ROLLCALL_KEEP_ALIVE_S", "ROLLCALL_RETRY_PERCENT", "ROLLCALL_RETRY_FLOOR"),
+)
 
 
 def _choice(name: str, value: str) -> str:

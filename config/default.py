@@ -35,8 +35,13 @@ ROLLCALL_MAX_REPLY_BYTES = 32_000_000
 ROLLCALL_CONNECT_TIMEOUT_S = 3.0
 ROLLCALL_TIMEOUT_S = 600.0
 ROLLCALL_STREAM_IDLE_S = 300.0
-# Workers tried for one request, and how long an idle connection to one may be used again.
+# A caller of a stream that hears nothing for so long is sent a sign of life. 0: never.
+ROLLCALL_KEEP_ALIVE_S = 15.0
+# Workers tried for one request; calls made again in ten seconds, of a hundred requests, and how many are always
+# allowed; how long an idle connection to one may be used again.
 ROLLCALL_MAX_ATTEMPTS = 3
+ROLLCALL_RETRY_PERCENT = 20.0
+ROLLCALL_RETRY_FLOOR = 3
 ROLLCALL_IDLE_CONNECTION_S = 4.0
 
 # Health checks: on or off, from start to start, patience, consecutive failures and successes that flip the verdict.

@@ -34,6 +34,7 @@ def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
     from app.api.errors import register_error_handlers
     from app.api.image_openapi import document_images
     from app.api.json_provider import JsonProvider
+    from app.api.keep_alive import install
     from app.api.surface_openapi import document_surfaces
     from app.api.video_openapi import document_videos
     from app.core.version import VERSION
@@ -67,3 +68,4 @@ def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
     watch = app.extensions["rollcall"].client.watchdog
     register_edge(app, settings, watch, only=None if own else {each.name for each in (*documented, *plain)})
     register_error_handlers(app, own=own)
+    install(app)

@@ -1,21 +1,19 @@
-"""What the answers of models have in common on every surface: their id, their headers, their stream."""
+"""What the answers of models have in common on every surface: their id and their headers."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from flask import Response
 
-from app.api.event_stream import ErrorFrame, EventStream
 from app.core.errors import RollcallError
 from app.core.json_text import json_bytes
 
 Headers = list[tuple[str, str]]
 
-_STREAM_HEADERS = [("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no")]
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 
@@ -54,13 +52,3 @@ def whole(answer: Told, make: Callable[[], dict[str, Any]], headers: Headers) ->
         error.worker_id, error.attempts = answer.worker_id, answer.attempts
         raise
     return Response(json_bytes(reply), 200, headers, content_type="application/json")
-
-
-def streamed(
-    pieces: Iterator[bytes], close: Callable[[], None], request_id: str, headers: Headers, error_frame: ErrorFrame
-) -> Response:
-    body = EventStream(pieces, close, request_id, error_frame)
-    # passed through as it is: no wrapper around each piece, and the server's close() reaches ours
-    return Response(
-        body, 200, headers + _STREAM_HEADERS, content_type="text/event-stream; charset=utf-8", direct_passthrough=True
-    )

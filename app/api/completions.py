@@ -7,15 +7,16 @@ from dataclasses import replace
 
 from flask import Blueprint, Response, g
 
-from app.api.answers import answer_headers, new_id, streamed, whole
+from app.api.answers import answer_headers, new_id, whole
 from app.api.edge import read_json, request_id
 from app.api.runtime import rollcall
 from app.api.seed_media import media_reply
+from app.api.streams import OPENAI, streamed
 from app.core.conversation import ChatRequest, Task
 from app.core.dialects import openai_chat, seed
 from app.core.dialects.chat import Surface, parse_chat, surface_of
-from app.core.dialects.openai_chunks import chunks, error_frame
-from app.services.routing import Answer, StreamAnswer
+from app.core.dialects.openai_chunks import chunks
+from app.services.routing import Answer
 from app.services.tasks import task_of_prompt
 
 blueprint = Blueprint("rollcall-completions", __name__)
@@ -31,7 +32,7 @@ def complete_chat() -> Response:
         return media_reply(replace(chat, task=task))
     router = rollcall().router
     if chat.stream:
-        return _streamed(chat, router.stream(chat))
+        return _streamed(chat)
     return _whole(surface, chat, router.complete(chat))
 
 
@@ -49,6 +50,12 @@ def _whole(surface: Surface, chat: ChatRequest, answer: Answer) -> Response:
     return whole(answer, reply, answer_headers(answer, answer.notices))
 
 
-def _streamed(chat: ChatRequest, answer: StreamAnswer) -> Response:
-    pieces = chunks(chat, answer.events, reply_id=new_id("chatcmpl-"), created=int(time.time()))
-    return streamed(pieces, answer.close, chat.request_id, answer_headers(answer, answer.notices), error_frame)
+def _streamed(chat: ChatRequest) -> Response:
+    reply_id, created = new_id("chatcmpl-"), int(time.time())
+    return streamed(
+        chat,
+        OPENAI,
+        rollcall().router.stream,
+        lambda answer: answer_headers(answer, answer.notices) if answer else [],
+        lambda answer: chunks(chat, answer.events, reply_id=reply_id, created=created),
+    )

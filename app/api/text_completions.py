@@ -6,12 +6,12 @@ import time
 
 from flask import Blueprint, Response, g
 
-from app.api.answers import answer_headers, new_id, streamed, whole
+from app.api.answers import answer_headers, new_id, whole
 from app.api.edge import read_json, request_id
 from app.api.runtime import rollcall
+from app.api.streams import OPENAI, streamed
 from app.core.dialects.completion_chunks import chunks
 from app.core.dialects.completions import CompletionRequest, parse, reply
-from app.core.dialects.openai_chunks import error_frame
 
 blueprint = Blueprint("rollcall-text-completions", __name__)
 
@@ -32,7 +32,11 @@ def _whole(request: CompletionRequest) -> Response:
 
 
 def _streamed(request: CompletionRequest) -> Response:
-    answer = rollcall().router.stream(request.chat)
-    pieces = chunks(request, answer.events, reply_id=new_id("cmpl-"), created=int(time.time()))
-    headers = answer_headers(answer, answer.notices)
-    return streamed(pieces, answer.close, request.chat.request_id, headers, error_frame)
+    reply_id, created = new_id("cmpl-"), int(time.time())
+    return streamed(
+        request.chat,
+        OPENAI,
+        rollcall().router.stream,
+        lambda answer: answer_headers(answer, answer.notices) if answer else [],
+        lambda answer: chunks(request, answer.events, reply_id=reply_id, created=created),
+    )

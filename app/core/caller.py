@@ -20,13 +20,23 @@ class Watch(Protocol):
     def leave(self, call: Call) -> None: ...
 
 
+class Silence(Protocol):
+    """The caller of a stream hears nothing. `due`: when it is to be sent a sign of life, of time.monotonic()."""
+
+    due: float
+
+    def end(self) -> None:
+        """Send one, and be due again later. For the thread that works for the caller. Raises ClientGone."""
+
+
 class Caller:
     """The client of one request. `connection` is its socket; whoever finds it closed sets `is_gone`, for good.
 
-    `sweeps` counts how often the watch found something open for it.
+    `sweeps` counts how often the watch found something open for it. `silence`: what whoever waits for something on
+    its behalf has to look after meanwhile.
     """
 
-    __slots__ = ("connection", "is_gone", "request_id", "sweeps", "watch")
+    __slots__ = ("connection", "is_gone", "request_id", "silence", "sweeps", "watch")
 
     def __init__(self, connection: Any, request_id: str, watch: Watch) -> None:
         self.connection = connection
@@ -34,6 +44,7 @@ class Caller:
         self.watch = watch
         self.is_gone = False
         self.sweeps = 0
+        self.silence: Silence | None = None
 
     def check(self) -> None:
         """Raises ClientGone."""

@@ -13,6 +13,7 @@ class RollcallError(Exception):
     # Of errors that routing raises, where known: how many workers were asked, and who gave the answer reported here.
     attempts: int | None = None
     worker_id: int | None = None
+    retry_after_s: float | None = None
 
     def __init__(
         self,
@@ -27,7 +28,8 @@ class RollcallError(Exception):
         super().__init__(message)
         self.message = message
         self.field = field
-        self.retry_after_s = retry_after_s
+        if retry_after_s is not None:
+            self.retry_after_s = retry_after_s
         self.should_retry = should_retry
         if status is not None:
             self.status = status
@@ -108,6 +110,7 @@ class StorageUnavailable(RollcallError):
     status = 503
     type = "service_unavailable"
     code = "storage_unavailable"
+    retry_after_s = 2.0
 
 
 class NotReady(RollcallError):
@@ -116,6 +119,7 @@ class NotReady(RollcallError):
     status = 503
     type = "service_unavailable"
     code = "not_ready"
+    retry_after_s = 1.0
 
 
 class NoWorkerAvailable(RollcallError):

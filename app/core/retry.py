@@ -58,15 +58,15 @@ def may_fail_over(failure: Failure, earlier: Sequence[Failure], opted: Container
     return str(status) in opted
 
 
-def verdict(failures: Sequence[Failure]) -> RollcallError:
+def verdict(failures: Sequence[Failure], *, budget_is_spent: bool = False) -> RollcallError:
     """The caller's error once no (other) worker is asked; at least one failure.
 
     The last worker that answered decides: it says more than one that could not be reached after it.
     SDKs repeat such errors by themselves, which would multiply the load, so they are told not to; but for
-    backpressure, where waiting helps.
+    backpressure, where waiting helps. `budget_is_spent`: that is why nobody else is asked.
     """
     final = next((failure for failure in reversed(failures) if failure.sent), failures[-1])
-    error = _error(final, _sentence(final, len(failures)))
+    error = _error(final, _sentence(final, len(failures), budget_is_spent))
     if error.retry_after_s is None:
         error.should_retry = False
     error.attempts, error.worker_id = len(failures), final.worker_id
@@ -88,9 +88,10 @@ def _error(final: Failure, sentence: str) -> RollcallError:
     return UpstreamError(sentence, code=final.code)
 
 
-def _sentence(final: Failure, attempts: int) -> str:
+def _sentence(final: Failure, attempts: int, budget_is_spent: bool) -> str:
     asked = f" ({attempts} workers were asked)" if attempts > 1 else ""
-    return f"Worker {final.worker_id}{_what_happened(final)}{asked}."
+    spent = "; nobody else was asked, because too many calls failed lately" if budget_is_spent else ""
+    return f"Worker {final.worker_id}{_what_happened(final)}{asked}{spent}."
 
 
 def _what_happened(final: Failure) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from app.core.budget import RetryBudget
 from app.core.conversation import ChatRequest, Event, Reply
 from app.core.dialect import Dialect, dialect_of
 from app.core.errors import RollcallError
@@ -19,7 +21,7 @@ from app.services.awaiting import Submitted
 from app.services.contact import Contact
 from app.services.fleet import Fleet
 from app.services.results import ResultAnswer
-from app.services.search import Search, Way
+from app.services.search import Found, Search, Way
 from app.services.slots import Slots
 from app.services.tokens import Tokens
 from app.services.verdicts import Verdicts
@@ -64,6 +66,8 @@ class Router:
         self._secrets = secrets
         self._tokens = Tokens(client)
         self._slots = Slots(settings.var)
+        self._budget = RetryBudget(settings.retry_percent / 100, settings.retry_floor)
+        self._lock = threading.Lock()
 
     def complete(self, request: ChatRequest) -> Answer:
         """A whole answer, also from a worker that only streams or works by jobs. Raises RollcallError."""
@@ -109,11 +113,12 @@ class Router:
         self, request: ChatRequest, ask: Callable[[Attempt], Given], way: Way = "any"
     ) -> tuple[Attempt, Given]:
         started = began = time.monotonic()
+        self._budget.asked(started)
         search = self._search(request, way)
         failures: list[Failure] = []
         undecided: list[tuple[Attempt, Failure]] = []
         try:
-            while found := search.next(started):
+            while found := self._next(search, started, failures):
                 contact = self._contact(found.worker, found.dialect, started + found.timeout_s)
                 begun = found.trial_began or began
                 attempt = Attempt(contact, request, len(failures) + 1, found.slot, self._verdicts, begun)
@@ -131,6 +136,21 @@ class Router:
             if undecided:
                 self._decide(undecided)
         raise _error(failures, search)
+
+    def _next(self, search: Search, started: float, failures: Sequence[Failure]) -> Found | None:
+        """Whom to ask. Raises the caller's error where the call may have run, and no more calls may be made again."""
+        if not failures or not failures[-1].sent:
+            return search.next(started)
+        now = time.monotonic()
+        with self._lock:
+            may_ask = self._budget.take(now)
+        if not may_ask:
+            raise verdict(failures, budget_is_spent=True)
+        found = search.next(started)
+        if found is None:
+            with self._lock:
+                self._budget.give_back(now)
+        return found
 
     def _judge(self, attempt: Attempt, failure: Failure, undecided: list[tuple[Attempt, Failure]]) -> None:
         if failure.status == 500:

@@ -21,8 +21,8 @@ from app.services.verdicts import Verdicts
 
 # How a worker works: by one call, by a job that is submitted and asked about, or whichever it is.
 Way = Literal["call", "job", "any"]
-# How long a request may wait for room where every worker is full.
-ROOM_WAIT_S = 1.0
+# How long a request may wait for room where every worker is full: its refusal is to be there within a second.
+ROOM_WAIT_S = 0.95
 
 
 @dataclass(slots=True)

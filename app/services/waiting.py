@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from app.core.caller import Call, Caller, current
+from app.core.caller import Call, Caller, Silence, current
 
 
 class _Wait(Call):
@@ -29,9 +29,20 @@ def wait(event: threading.Event, timeout_s: float) -> bool:
     if caller is None:
         return event.wait(timeout_s)
     with _Wait(caller, event.set):
-        happened = event.wait(timeout_s)
+        happened = event.wait(timeout_s) if caller.silence is None else _heard(event, timeout_s, caller.silence)
     caller.check()
     return happened
+
+
+def _heard(event: threading.Event, timeout_s: float, silence: Silence) -> bool:
+    """Meanwhile the caller of a stream is told, when its time comes, that it is not forgotten."""
+    end = time.monotonic() + timeout_s
+    while (left := end - time.monotonic()) > 0:
+        if event.wait(min(left, max(silence.due - time.monotonic(), 0.0))):
+            return True
+        if silence.due <= time.monotonic():
+            silence.end()
+    return event.is_set()
 
 
 def pause(seconds: float) -> None:

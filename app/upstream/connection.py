@@ -18,6 +18,13 @@ from app.upstream.watchdog import WireCall
 
 # Where nobody says how long connecting may take.
 CONNECT_S = 3.0
+# What is read before other requests have their turn: a worker that sends faster than we read must not keep this
+# process from them.
+TURN_BYTES = 16_384
+# Longer than nothing: gevent lets those who sleep for nothing go round many times before it looks at its sockets.
+TURN_S = 1e-9
+# A timeout of nothing would mean: do not wait at all.
+_A_MOMENT_S = 0.001
 
 
 class Reads(io.RawIOBase):
@@ -31,6 +38,8 @@ class Reads(io.RawIOBase):
         self.until = until
         self.idle_s = idle_s
         self._call = call
+        self._silence = call.caller.silence if call is not None and call.caller is not None else None
+        self._run = 0
         self._wire = wire
         self._raw = wire.makefile("rb", buffering=0)
 
@@ -38,19 +47,41 @@ class Reads(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = min(self.until - time.monotonic(), self.idle_s)
+        now = time.monotonic()
+        left = min(self.until - now, self.idle_s)
         if left <= 0:
             raise TimeoutError
-        self._wire.settimeout(left)
+        if self._run >= TURN_BYTES:
+            self._run = 0
+            time.sleep(TURN_S)
         try:
-            count = self._raw.readinto(buffer)
+            count = self._receive(buffer, now, left)
         except Exception:
             if self._call is not None:
                 self._call.check()
             raise
         if not count and self._call is not None:
             self._call.check()  # what the watchdog shut down looks like a proper end
+        self._run += count
         return count
+
+    def _receive(self, buffer: Any, now: float, left: float) -> int:
+        """Meanwhile the caller of a stream is told, when its time comes, that it is not forgotten."""
+        silence = self._silence
+        if silence is None:
+            self._wire.settimeout(left)
+            return self._wire.recv_into(buffer)
+        end = now + left
+        while True:
+            self._wire.settimeout(max(min(end, silence.due) - now, _A_MOMENT_S))
+            try:
+                return self._wire.recv_into(buffer)
+            except TimeoutError:
+                if time.monotonic() >= end:
+                    raise
+            if silence.due <= time.monotonic():
+                silence.end()
+            now = time.monotonic()
 
     def close(self) -> None:
         self._raw.close()

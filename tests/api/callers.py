@@ -109,7 +109,9 @@ def callers_app(
     register_error_handlers(app)
     for surface in (completions, messages, text_completions, embeddings, images, models):
         app.register_blueprint(surface.blueprint)
-    app.extensions["rollcall"] = SimpleNamespace(router=router or ScriptedRouter(), fleet=fleet or ScriptedFleet())
+    app.extensions["rollcall"] = SimpleNamespace(
+        router=router or ScriptedRouter(), fleet=fleet or ScriptedFleet(), settings=settings or Settings()
+    )
     return app
 
 

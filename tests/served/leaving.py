@@ -74,7 +74,7 @@ class Client:
 
 
 @contextmanager
-def leaving(template: Path, folder: Path, kind: str, authority: trustme.CA) -> Iterator[Server]:
+def leaving(template: Path, folder: Path, kind: str, authority: trustme.CA, **more: str) -> Iterator[Server]:
     """One serving process of this kind that trusts `authority`, checks no health and says what it notices."""
     folder.mkdir(exist_ok=True)
     authority.cert_pem.write_to_path(str(folder / "authority.pem"))
@@ -84,6 +84,7 @@ def leaving(template: Path, folder: Path, kind: str, authority: trustme.CA) -> I
         "ROLLCALL_HEALTH_CHECKS": "0",
         "ROLLCALL_LOG_LEVEL": "debug",
         "SSL_CERT_FILE": str(folder / "authority.pem"),
+        **more,
     }
     with serving(f"sqlite:///{folder / 'rollcall.db'}", folder, processes=1, **settings) as server:
         yield server

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -109,14 +110,14 @@ def test_close_from_another_thread_ends_a_read(
     client: Client, post: Post, soon: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reading, ended = threading.Event(), threading.Event()
-    receive = socket.SocketIO.readinto
+    receive = socket.socket.recv_into
 
-    def readinto(self: socket.SocketIO, buffer: object) -> int | None:
+    def recv_into(self: socket.socket, buffer: Any) -> int:
         if threading.current_thread().name == "the reader":
             reading.set()
-        return receive(self, buffer)  # type: ignore[arg-type]
+        return receive(self, buffer)
 
-    monkeypatch.setattr(socket.SocketIO, "readinto", readinto)
+    monkeypatch.setattr(socket.socket, "recv_into", recv_into)
     with FakeUpstream(sse("one", threading.Event())) as worker:
         stream = client.open_stream(post(worker.url), deadline=soon, idle_s=LONG)
         pieces = stream.chunks()

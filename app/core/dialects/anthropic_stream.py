@@ -22,6 +22,9 @@ from app.core.dialects.anthropic_reply import (
 from app.core.errors import RollcallError, UpstreamError
 from app.core.json_text import json_bytes
 
+# Anthropic's own sign of life; its clients pass it over, also in front of the message.
+PING = b'event: ping\ndata: {"type": "ping"}\n\n'
+
 
 def pieces(request: MessagesRequest, events: Iterable[Event], *, reply_id: str) -> Iterator[bytes]:
     """One piece of bytes for each event that says something. A RollcallError on the way becomes an `error` event."""

@@ -12,6 +12,7 @@ from app.core.errors import RollcallError
 from app.core.json_text import json_bytes
 
 DONE = b"data: [DONE]\n\n"
+KEEP_ALIVE = b": keep-alive\n\n"
 
 
 def chunks(request: ChatRequest, events: Iterable[Event], *, reply_id: str, created: int) -> Iterator[bytes]:
