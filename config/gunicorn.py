@@ -84,7 +84,9 @@ def when_ready(server: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     from app import start
+    from config.replies import refuse_in_json
 
+    refuse_in_json(worker)
     start(worker.wsgi)
     # What is loaded by now stays as long as the process: no collection shall stop the world to look at it again.
     gc.collect()
