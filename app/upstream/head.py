@@ -59,6 +59,10 @@ class HeadResponse(HTTPResponse):
         self.headers = read_headers(self.fp)
         self._frame(self.headers)
 
+    def _read_and_discard_trailer(self) -> None:
+        """What follows the last chunk, which http.client would read without end."""
+        read_headers(self.fp)
+
     def _frame(self, headers: Mapping[str, str]) -> None:
         """How the body ends: with its last chunk, after so many bytes, or with the connection."""
         self.chunked = headers.get("transfer-encoding", "").lower() == "chunked"

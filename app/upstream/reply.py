@@ -7,18 +7,16 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 
 from urllib3 import BaseHTTPResponse
 
 from app.core.errors import ClientGone
-from app.upstream.connection import Reads
+from app.upstream.connection import TURN_BYTES, TURN_S, Reads
 from app.upstream.failure import SendFailure, reply_failure
 from app.upstream.response import Response
 
-# What is read before other requests have their turn.
-PIECE = 16_384
-# Longer than nothing: gevent lets those who sleep for nothing go round many times before it looks at its sockets.
-TURN_S = 1e-9
+PIECE = TURN_BYTES
 # After its end mark a stream's body should end at once; then its connection can be used again.
 TAIL_S = 0.05
 
@@ -60,17 +58,20 @@ class UpstreamStream:
         total = run = 0
         while piece := self._read():
             total += len(piece)
-            run += len(piece)
             if capped and total > self._cap:
                 raise self._too_large()
-            if run >= PIECE:
-                # A worker that sends faster than we read must not keep this process from its other requests.
-                time.sleep(TURN_S)
-                run = 0
+            if self._encoded:  # little that came may become much
+                run += len(piece)
+                if run >= TURN_BYTES:
+                    time.sleep(TURN_S)
+                    run = 0
             yield piece
 
     def read_all(self) -> bytes:
-        return b"".join(self.chunks(capped=True))
+        whole = BytesIO()  # a list of pieces could take many times the memory of what is in them
+        for piece in self.chunks(capped=True):
+            whole.write(piece)
+        return whole.getvalue()
 
     def finish(self) -> None:
         """The reader saw the end mark: keep the connection if the body ends here, close it otherwise."""

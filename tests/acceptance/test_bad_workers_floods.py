@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.fakes import Exchange, FakeUpstream
+from tests.memory import MIB, MemoryWatch
 from tests.served.toys import question
 from tests.serving import PATIENCE_S, Server, wait_for
 
@@ -21,7 +20,6 @@ CHAT = "/v1/chat/completions"
 CAP = 32_000_000
 # What was sent may wait in the buffers of both sockets.
 UNDER_WAY = 16_000_000
-MIB = 1 << 20
 GIGABYTE = 1_000_000_000
 
 
@@ -56,34 +54,6 @@ def flooding(server: Server, flood: Flood, stream: dict[str, Any], **more: Any) 
         worker_id = server.register(model_name="flood", req_url_template=upstream.url, **words)
         yield "flood"
         server.ask("DELETE", f"/api/server/workers/{worker_id}")
-
-
-class Watch:
-    """The most memory that the serving process had, above what it had when the block began."""
-
-    def __init__(self, server: Server) -> None:
-        (pid,) = server.pids
-        self._process = psutil.Process(pid)
-        self._over = threading.Event()
-        self._before = self._process.memory_info().rss
-        self._most = self._before
-        self._thread = threading.Thread(target=self._look, daemon=True)
-
-    @property
-    def growth(self) -> int:
-        return self._most - self._before
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._over.wait(0.005):
-            self._most = max(self._most, self._process.memory_info().rss)
 
 
 FLOODS: dict[str, tuple[Flood, dict[str, Any]]] = {
@@ -137,7 +107,7 @@ FLOODS: dict[str, tuple[Flood, dict[str, Any]]] = {
 @pytest.mark.parametrize("name", FLOODS)
 def test_a_flood_without_an_answer(server: Server, name: str) -> None:
     flood, stream = FLOODS[name]
-    with flooding(server, flood, stream) as model, Watch(server) as watch:
+    with flooding(server, flood, stream) as model, MemoryWatch(server) as watch:
         answer = server.ask("POST", CHAT, question(model) | {"stream": True})
     assert answer.status == 502, answer
     assert re.search("without an answer in it|larger than|nested deeper", answer.body["error"]["message"]), answer
@@ -148,7 +118,7 @@ def test_a_flood_without_an_answer(server: Server, name: str) -> None:
 @pytest.mark.parametrize("name", ["empty deltas", "JSON lines", "one line", "an array"])
 def test_nor_where_the_caller_wants_no_stream(server: Server, name: str) -> None:
     flood, stream = FLOODS[name]
-    with flooding(server, flood, stream, is_stream=True) as model, Watch(server) as watch:
+    with flooding(server, flood, stream, is_stream=True) as model, MemoryWatch(server) as watch:
         answer = server.ask("POST", CHAT, question(model))
     assert answer.status == 502, answer
     assert flood.sent <= CAP + UNDER_WAY
@@ -158,7 +128,7 @@ def test_nor_where_the_caller_wants_no_stream(server: Server, name: str) -> None
 def test_a_flood_behind_the_first_words_is_an_error_in_the_stream(server: Server) -> None:
     stream = {"framing": "sse", "delta_extract": "delta", "done": "[DONE]"}
     flood = Flood(padded({"a": 1}, b"data: ", b"\n\n"), first=b'data: {"delta": "hel"}\n\n')
-    with flooding(server, flood, stream) as model, Watch(server) as watch:
+    with flooding(server, flood, stream) as model, MemoryWatch(server) as watch:
         answer = server.ask("POST", CHAT, question(model) | {"stream": True})
     assert answer.status == 200
     assert b'"hel"' in answer.body
