@@ -8,6 +8,7 @@ foresee `write` while a body is being iterated over; gunicorn, the only server t
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 from flask import Flask, Response, current_app, request
 
 from app.core.caller import Caller, current
+
+log = logging.getLogger(__name__)
 
 Write = Callable[[bytes], object]
 _START = "rollcall.start_response"
@@ -54,11 +57,15 @@ class KeepAlive:
         """Raises ClientGone."""
         try:
             if self.write is None:
-                self.has_begun = True
                 self.write = self._begin()
+                self.has_begun = True
             self.write(self._piece)
         except OSError:
             self._caller.is_gone = True
+        except Exception:  # of what the application does to every answer: no reason to blame the worker
+            log.exception("request %s: its answer could not begin", self._caller.request_id)
+            self.due = float("inf")
+            return
         self._caller.check()
         self.heard()
 

@@ -182,6 +182,7 @@ def test_a_database_that_is_away_is_503_with_a_sentence_and_completions_keep_the
     ):
         message = refused(answer, 503)
         assert "SELECT" not in message
+        assert answer.headers["Retry-After"] == "2"
     assert light.get("/readyz").status_code == 200
     assert light.get("/api/server/route", model_name="m").status_code == 200
     assert light.rollcall.fleet.pool("m") is not None
