@@ -13,11 +13,12 @@ from pathlib import Path
 import trustme
 
 from tests.databases import upgrade
-from tests.fakes import Behaviour, openai_answer
+from tests.fakes import Behaviour, openai_answer, tls_context
 from tests.memory import MIB, MemoryWatch
-from tests.served.leaving import Rig, leaving
+from tests.served.leaving import CHUNKED, Rig, leaving
 from tests.served.overrunning import LATE, TOO_MUCH
-from tests.served.toys import question
+from tests.served.slow_tls import DrippingTls
+from tests.served.toys import openai_worker, question
 
 TIMEOUT_S = 2.0
 CAP = 32_000_000
@@ -40,12 +41,25 @@ def overruns(kind: str, folder: Path) -> list[Overrun]:
     upgrade(f"sqlite:///{template}")
     with leaving(template, folder / "var", kind, authority) as server:
         rig = Rig(server, authority)
-        _overrun(rig, "", openai_answer("what is loaded by the first call is no growth"))
-        return [_overrun(rig, way, behaviour) for way, behaviour in {**LATE, **TOO_MUCH}.items()]
+        _of_replies(rig, "", openai_answer("what is loaded by the first call is no growth"))
+        seen = [_of_replies(rig, way, behaviour) for way, behaviour in {**LATE, **TOO_MUCH}.items()]
+        return seen + [_of_tls(rig, authority, handshake) for handshake in (False, True)]
 
 
-def _overrun(rig: Rig, way: str, behaviour: Behaviour) -> Overrun:
-    with rig.model(behaviour, timeout_s=TIMEOUT_S) as (model, _), MemoryWatch(rig.server) as watch:
+def _of_replies(rig: Rig, way: str, behaviour: Behaviour) -> Overrun:
+    with rig.model(behaviour, timeout_s=TIMEOUT_S) as (model, _):
+        return _overrun(rig, way, model)
+
+
+def _of_tls(rig: Rig, authority: trustme.CA, handshake: bool) -> Overrun:
+    with DrippingTls(tls_context(authority), CHUNKED + b" " * 9000, handshake=handshake) as worker:
+        name = f"drips-{handshake}"
+        rig.server.register(**openai_worker(name, f"https://127.0.0.1:{worker.port}/v1", timeout_s=TIMEOUT_S))
+        return _overrun(rig, f"TLS that drips {'from its handshake' if handshake else 'a record'}", name)
+
+
+def _overrun(rig: Rig, way: str, model: str) -> Overrun:
+    with MemoryWatch(rig.server) as watch:
         began = time.monotonic()
         answer = rig.server.ask("POST", "/v1/chat/completions", {**question(model), "stream": True})
         took = time.monotonic() - began
