@@ -118,7 +118,7 @@ class Router:
         failures: list[Failure] = []
         undecided: list[tuple[Attempt, Failure]] = []
         try:
-            while found := self._next(search, started, failures):
+            while found := self._next(search, started, failures, undecided):
                 contact = self._contact(found.worker, found.dialect, started + found.timeout_s)
                 begun = found.trial_began or began
                 attempt = Attempt(contact, request, len(failures) + 1, found.slot, self._verdicts, begun)
@@ -137,7 +137,9 @@ class Router:
                 self._decide(undecided)
         raise _error(failures, search)
 
-    def _next(self, search: Search, started: float, failures: Sequence[Failure]) -> Found | None:
+    def _next(
+        self, search: Search, started: float, failures: Sequence[Failure], undecided: list[tuple[Attempt, Failure]]
+    ) -> Found | None:
         """Whom to ask. Raises the caller's error where the call may have run, and no more calls may be made again."""
         if not failures or not failures[-1].sent:
             return search.next(started)
@@ -145,6 +147,7 @@ class Router:
         with self._lock:
             may_ask = self._budget.take(now)
         if not may_ask:
+            undecided.clear()  # without a second opinion nobody knows whether it was the worker or the input
             raise verdict(failures, budget_is_spent=True)
         found = search.next(started)
         if found is None:
