@@ -18,7 +18,7 @@ from app.upstream.failure import SendFailure, reply_failure
 from app.upstream.pools import Pools
 from app.upstream.reply import UpstreamReply, UpstreamStream
 from app.upstream.response import Response
-from app.upstream.watchdog import Watchdog, WireCall
+from app.upstream.watchdog import WireCall
 
 __all__ = ["Client", "Download", "SendFailure", "UpstreamReply", "UpstreamStream"]
 
@@ -46,7 +46,7 @@ class Client:
     def __init__(self, settings: Settings, network: Network | None = None) -> None:
         self.settings = settings
         self.network = network or Network()
-        self.watchdog = Watchdog()
+        self.watchdog = self.network.watchdog
         self._pools = Pools(settings.idle_connection_s, self.network)
         self._connect_s = settings.connect_timeout_s
         self._cap = settings.max_reply_bytes

@@ -108,16 +108,15 @@ class Connection(HTTPConnection):
 
     def connect(self) -> None:
         """Raises SendFailure, which urllib3 lets through: so what was never sent cannot be taken for sent."""
-        call = self.call
+        call = self.call or self._begin(self._call_of_urllib3())
         try:
             super().connect()
         except SendFailure:
             raise
         except Exception as error:
-            raise connect_failure(TimeoutError() if call and call.ended_at else error) from error
+            raise connect_failure(TimeoutError() if call.ended_at else error) from error
         finally:
-            if call is not None:
-                self._hand_over(call)
+            self._hand_over(call)
         self.wire = self.sock
         self.born = time.monotonic()
 
@@ -165,14 +164,19 @@ class Connection(HTTPConnection):
                 call.check()
             raise
 
-    def _begin(self, call: WireCall) -> None:
+    def _begin(self, call: WireCall) -> WireCall:
         self.call = call
         call.wire = self.sock
         call.watch.enter(call)
+        return call
+
+    def _call_of_urllib3(self) -> WireCall:
+        """On its way here, which probes take, `timeout` is the time for everything, up to the end of the reply."""
+        return WireCall(None, time.monotonic() + float(self.timeout or CONNECT_S), self.dialer.watchdog)
 
     def over(self) -> None:
-        """The exchange is over: the watchdog lets go of this connection."""
-        call, self.call = self.call, None
+        """The exchange is over: the watchdog lets go of this connection, and this of its caller."""
+        call, self.call, self.reads = self.call, None, None
         if call is not None:
             call.watch.leave(call)
 
@@ -221,7 +225,7 @@ class Connection(HTTPConnection):
     def response_class(self, sock: Any, **options: Any) -> HTTPResponse:  # type: ignore[override]
         """Called by http.client once the request is sent; `timeout` then is the time for the reply."""
         wait_s = float(self.timeout or 0)
-        self.reads = Reads(sock, time.monotonic() + wait_s, wait_s)
+        self.reads = Reads(sock, time.monotonic() + wait_s, wait_s, self.call)
         return HTTPResponse(self.reads, **options)  # type: ignore[arg-type]
 
 

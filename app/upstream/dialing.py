@@ -11,6 +11,7 @@ from typing import Any
 from app.upstream.failure import SendFailure, connect_failure
 from app.upstream.lookup import Address, written_address
 from app.upstream.resolver import Resolver
+from app.upstream.watchdog import Watchdog
 
 # Called with (address, host, port) before each connect; raises SendFailure where that address must not be called.
 Check = Callable[[str, str, int], None]
@@ -32,6 +33,7 @@ class Network:
 
     names: Resolver = field(default_factory=Resolver)
     check: Check = anywhere
+    watchdog: Watchdog = field(default_factory=Watchdog)
 
 
 class Dialer:
@@ -41,6 +43,7 @@ class Dialer:
         self._host = host
         self._port = port
         self._network = network
+        self.watchdog = network.watchdog
         self._options = tuple(options)
         self._written = written_address(host)
         self._detour: tuple[Address, float] | None = None

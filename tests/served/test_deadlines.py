@@ -70,6 +70,17 @@ def test_who_sends_too_much_is_given_up_at_once(rig: Rig, way: str) -> None:
     assert growth < CAP + 16 * MIB
 
 
+def test_a_probe_of_tls_that_drips_ends_in_time(sqlite_template: Path, tmp_path: Path, authority: trustme.CA) -> None:
+    """It would keep its place among the probes for ever, and its worker the verdict that it had."""
+    with (
+        leaving(sqlite_template, tmp_path / "var", "gevent", authority, ROLLCALL_HEALTH_CHECKS="1") as server,
+        DrippingTls(tls_context(authority), CHUNKED, handshake=True) as worker,
+    ):
+        worker_id = server.register(**openai_worker("probed", f"https://127.0.0.1:{worker.port}/v1"))
+        server.wait_for_status(worker_id, "down")
+        assert "took too long" in server.worker(worker_id)["last_error"]
+
+
 @pytest.mark.parametrize("handshake", [False, True], ids=["a record", "the handshake"])
 def test_tls_that_drips_is_given_up_in_time(rig: Rig, authority: trustme.CA, handshake: bool) -> None:
     """Below the parser and below the read: under gevent each byte would begin the wait anew."""
