@@ -22,6 +22,9 @@ from app.core.caller import Call, Caller
 log = logging.getLogger(__name__)
 
 TICK_S = 0.05
+# After so many looks at nothing it sleeps until something is to be looked after.
+QUIET = 20
+LONGEST_SLEEP_S = 5.0
 SWEEPS = 2
 # Reads end by themselves at their deadline; what stands still elsewhere is ended so much later.
 LATE_S = 0.1
@@ -51,7 +54,9 @@ class Watchdog:
         self._calls: set[Call] = set()
         self._callers: dict[int, Caller] = {}
         self._lock = threading.Lock()
-        self._stopping = threading.Event()
+        self._stopping = False
+        self._sleeps = False
+        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._epoll: Any = None
 
@@ -60,6 +65,8 @@ class Watchdog:
         if call.caller is not None:
             call.caller.check()
         self._calls.add(call)
+        if self._sleeps:
+            self._wake.set()
 
     def leave(self, call: Call) -> None:
         """When this returns, the call's socket may be used for something else. May be called twice."""
@@ -69,12 +76,13 @@ class Watchdog:
     def start(self) -> None:
         """Once in each serving process."""
         self._epoll = _new_epoll()
-        self._stopping.clear()
+        self._stopping = False
         self._thread = threading.Thread(target=self._run, name="rollcall-watchdog", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        self._stopping.set()
+        self._stopping = True
+        self._wake.set()
         if self._thread is not None:
             self._thread.join(STOP_WAIT_S)
             self._thread = None
@@ -131,11 +139,23 @@ class Watchdog:
             call.end()
 
     def _run(self) -> None:
-        while not self._stopping.wait(TICK_S):
+        quiet = 0
+        while not self._stopping:
+            quiet = 0 if self._calls else quiet + 1
+            if quiet > QUIET:
+                self._sleep()
+            time.sleep(TICK_S)
             try:
                 self.sweep()
             except Exception:
                 log.exception("The watchdog stumbled")
+
+    def _sleep(self) -> None:
+        self._wake.clear()
+        self._sleeps = True
+        if not self._calls and not self._stopping:  # what is entered from now on wakes it
+            self._wake.wait(LONGEST_SLEEP_S)
+        self._sleeps = False
 
 
 def shut(wire: socket.socket) -> None:

@@ -17,6 +17,7 @@ from app.services.waiting import pause, wait
 from app.upstream.client import Client, SendFailure
 from app.upstream.watchdog import SWEEPS, Watchdog, WireCall
 from tests.fakes import FakeUpstream, endless, hang, json_answer, sse
+from tests.serving import wait_for
 from tests.upstream.conftest import Post
 
 FAR = float("inf")
@@ -196,6 +197,18 @@ def test_waiting_ends_with_the_caller(client_and_caller: tuple[socket.socket, Ca
             theirs.close()
             with pytest.raises(ClientGone):
                 pause(60)
+
+
+def test_it_wakes_up_for_the_first_call_after_a_quiet_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.upstream.watchdog.QUIET", 0)
+    monkeypatch.setattr("app.upstream.watchdog.LONGEST_SLEEP_S", 60.0)
+    theirs, ours = socket.socketpair()
+    with ours, started(Watchdog()) as watchdog:
+        wait_for("its sleep", lambda: watchdog._sleeps)
+        theirs.close()
+        with serving(Caller(ours, "r", watchdog)), pytest.raises(ClientGone):
+            pause(60)
+        wait_for("its sleep", lambda: watchdog._sleeps)
 
 
 def test_another_thread_works_for_the_same_caller(client_and_caller: tuple[socket.socket, Caller]) -> None:
