@@ -22,13 +22,15 @@ from tests.serving import Server, serving
 
 CASES: list[Case] = [*TEXTS, *INVENTED, *JOBS]
 SECRETS = {"ROLLCALL_SECRET_ENV": "UNSEEN_*", "UNSEEN_KEY": "k+/1", "UNSEEN_NAME": "me"}
+# Every step fails or not as it is written, whatever the steps before it did.
+PATIENT = {"ROLLCALL_EJECT_AFTER": "100000", "ROLLCALL_RETRY_FLOOR": "100000"}
 
 
 @pytest.fixture(scope="module")
 def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("var")
     shutil.copyfile(sqlite_template, folder / "rollcall.db")
-    with serving(f"sqlite:///{folder / 'rollcall.db'}", folder, processes=1, **SECRETS) as running:
+    with serving(f"sqlite:///{folder / 'rollcall.db'}", folder, processes=1, **SECRETS, **PATIENT) as running:
         yield running
 
 
