@@ -119,6 +119,11 @@ def is_trial_due(live: Live, now: float) -> bool:
     return live.state == "half-open" and now >= live.until and not _is_on_trial(live, now)
 
 
+def is_resting(live: Live, now: float) -> bool:
+    """It refused, or wants a pause: it would not take a call now."""
+    return now < live.until and live.state != "ejected"
+
+
 def part_of_weight(live: Live, now: float, policy: LivePolicy) -> float:
     """How much of its weight counts: less than 1 in the slow start."""
     if live.recovered_at is None or live.state != "closed":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,8 @@ from app.services.verdicts import Verdicts
 
 # How a worker works: by one call, by a job that is submitted and asked about, or whichever it is.
 Way = Literal["call", "job", "any"]
+# How often a standby stands in for a worker whose calls fail.
+STANDBY_PART = 0.5
 # How long a request may wait for room where every worker is full: its refusal is to be there within a second.
 ROOM_WAIT_S = 0.95
 
@@ -121,7 +124,10 @@ class Search:
         if not self._verdicts.live:
             return pick(pool, self._tried.union(excluded) if excluded else self._tried), False
         look = self._verdicts.look(pool)
-        worker = pick(pool, self._tried.union(look.out, excluded), parts=look.parts)
+        out = self._tried.union(look.out, excluded)
+        worker = pick(pool, out, parts=look.parts)
+        if worker is not None and worker.id in look.capped and random.random() < STANDBY_PART:
+            worker = _stand_in(pool, out, look.capped) or worker
         return worker, worker is not None and worker.id in look.on_trial
 
     def _can_carry(self, dialect: Dialect) -> bool:
@@ -168,3 +174,12 @@ def fits(dialect: Dialect, request: ChatRequest, way: Way) -> bool:
 
 def _speaks(worker: Worker, dialect: Dialect, spec: str) -> bool:
     return worker.spec == spec and dialect_of(worker) is dialect
+
+
+def _stand_in(pool: Pool, out: Container[int], capped: Container[int]) -> Worker | None:
+    """Where all that have a weight fail, and some serve only because half of the pool is out: a standby."""
+    others = [worker for worker in pool.workers if worker.id in pool.eligible and worker.id not in out]
+    if any(worker.weight > 0 and worker.id not in capped for worker in others):
+        return None
+    standby = [worker for worker in others if worker.weight <= 0]
+    return random.choice(standby) if standby else None

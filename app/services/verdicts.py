@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -129,10 +129,10 @@ class Verdicts:
 
     def _seen(self, lives: Mapping[int, Live], eligible: int, now: float) -> Look:
         """Never more than half of the pool is ejected: whose last failure is the longest ago serves on."""
-        aside = sorted(_ejected(lives), key=lambda each: (lives[each].state == "ejected", lives[each].since))
+        resting = {each for each, live in lives.items() if machine.is_resting(live, now)}
+        aside = sorted(_ejected(lives) - resting, key=lambda each: (lives[each].state == "ejected", lives[each].since))
         capped = frozenset(aside[: len(aside) - min(len(aside), eligible // 2)])
         trials = {each for each in aside if machine.is_trial_due(lives[each], now)} - capped
-        resting = {each for each, live in lives.items() if live.state in ("benched", "backing off")}
         parts = {each: machine.part_of_weight(live, now, self._policy) for each, live in lives.items()}
         return Look(
             now,
@@ -164,8 +164,8 @@ class Verdicts:
                 del self.live[worker.model_name]
 
 
-def _ejected(lives: Mapping[int, Live]) -> Iterator[int]:
-    return (worker_id for worker_id, live in lives.items() if live.state in ("ejected", "half-open"))
+def _ejected(lives: Mapping[int, Live]) -> set[int]:
+    return {worker_id for worker_id, live in lives.items() if live.state in ("ejected", "half-open")}
 
 
 def _identity(worker: Worker) -> tuple[object, ...]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from app.core.errors import RollcallError
+from app.core.live import is_resting
 from app.core.selection import Pool
 from app.core.worker import Admin, Health, Probe, Worker
 from app.services import routing
@@ -95,6 +96,20 @@ class World(RuleBasedStateMachine):
                 assert asked.admin == "enabled", "sent to a worker that an operator took out"
                 assert not asked.expired
 
+    @rule(behaviours=st.tuples(*[st.sampled_from(BEHAVIOURS)] * 4), seconds=st.sampled_from([0.0, 2.0, 34.0, 70.0]))
+    def storm(self, behaviours: tuple[str, ...], seconds: float) -> None:
+        """All change at once, and there is load: single events seldom lead deep into trouble."""
+        self.clock.now += seconds
+        self.does = dict(enumerate(behaviours, 1))
+        self.requests(12)
+
+    @rule(numbers=st.sets(IDS, min_size=2))
+    def fail_together(self, numbers: set[int]) -> None:
+        for number in numbers:
+            for _ in range(3):
+                self.clock.now += 0.01
+                self.verdicts.failed(self.worker(number), self.clock.now)
+
     @rule(seconds=st.sampled_from([0.1, 1.0, 2.0, 10.0, 31.0, 100.0, LONGEST_S]))
     def time_passes(self, seconds: float) -> None:
         self.clock.now += seconds
@@ -112,9 +127,16 @@ class World(RuleBasedStateMachine):
         self.become(number, health=Health(probe=probe))
 
     @rule(number=IDS)
-    def call_hangs(self, number: int) -> None:
-        """A call, perhaps a trial, of which nothing is heard again."""
+    def trial_hangs(self, number: int) -> None:
+        """Nothing is heard of it again."""
+        self.fail_together({number})
+        self.clock.now += 34
         self.verdicts.started_trial(self.worker(number))
+
+    @rule(numbers=st.sets(IDS, min_size=1, max_size=2))
+    def only_these_are_left(self, numbers: set[int]) -> None:
+        for number in self.does:
+            self.become(number, admin="enabled" if number in numbers else "offline")
 
     @rule(number=IDS)
     def old_call_ends(self, number: int) -> None:
@@ -125,7 +147,10 @@ class World(RuleBasedStateMachine):
     @invariant()
     def no_more_than_half_is_ejected(self) -> None:
         look = self.verdicts.look(self.pool)
-        ejected = {each for each, live in look.lives.items() if live.state in ("ejected", "half-open")}
+        lives = look.lives.items()
+        ejected = {
+            id for id, live in lives if live.state in ("ejected", "half-open") and not is_resting(live, look.now)
+        }
         assert 2 * len((look.out | look.on_trial) & ejected) <= len(self.pool.eligible)
 
     @rule()
@@ -178,5 +203,5 @@ class World(RuleBasedStateMachine):
         return live is not None and live.asked_for
 
 
-World.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+World.TestCase.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
 TestWorld = World.TestCase
