@@ -5,7 +5,7 @@ Imports stand inside the functions, so that `app.core` can be imported without F
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -67,9 +67,12 @@ def _own_engine(app: Flask, url: str) -> Engine:
         return db.engine
 
 
-def start(app: Flask) -> None:
-    """Follow the fleet and check health from this process. The server's hooks call it; so does whoever embeds us."""
-    app.extensions["rollcall"].start()
+def start(app: Flask, ports: Iterable[int] = ()) -> None:
+    """Follow the fleet and check health from this process. The server's hooks call it; so does whoever embeds us.
+
+    `ports`: where the application is served, if not at ROLLCALL_PORT: no worker may be there.
+    """
+    app.extensions["rollcall"].start(ports)
 
 
 def stop(app: Flask) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from app.core.errors import UpstreamError
+from app.core.targets import Targets, compile_targets
 from config import default
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +43,8 @@ class Settings:
     grace_s: float = 30.0
     log_level: str = "info"
     secret_env: tuple[str, ...] = ()
+    outgoing_allow: tuple[str, ...] = ()
+    outgoing_deny: tuple[str, ...] = ()
     max_body_bytes: int = 2_000_000
     max_reply_bytes: int = 32_000_000
     connect_timeout_s: float = 3.0
@@ -78,6 +81,11 @@ class Settings:
     def default_database_url(self) -> str:
         return f"sqlite:///{self.var / 'rollcall.db'}"
 
+    @property
+    def targets(self) -> Targets:
+        """Where this server may call. Raises ValueError for lists that cannot be read."""
+        return compile_targets(self.outgoing_allow, self.outgoing_deny, is_loopback(self.host), self.port)
+
     def may_read_env(self, name: str) -> bool:
         """May a registration read this environment variable as ${env:NAME}?"""
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.secret_env)
@@ -104,6 +112,7 @@ def load_settings(values: Mapping[str, Any] | None = None) -> Settings:
         known["database_url"] = f"sqlite:///{known['var'] / 'rollcall.db'}"
     settings = Settings(**known)
     _check_bind(settings)
+    _check_targets(settings)
     return settings
 
 
@@ -117,7 +126,7 @@ def _read(name: str, value: Any) -> Any:
         return Path(value).expanduser().resolve() if value else ROOT / "var"
     if name == "ROLLCALL_MEDIA_DIR":
         return Path(value).expanduser().resolve() if value else None
-    if name in ("ROLLCALL_ALLOWED_HOSTS", "ROLLCALL_SECRET_ENV"):
+    if name in _LISTS:
         parts = value.split(",") if isinstance(value, str) else value
         return tuple(part.strip() for part in parts if part.strip())
     if name in _CHOICES:
@@ -128,6 +137,7 @@ def _read(name: str, value: Any) -> Any:
     return value if kind is str else _number(name, value, kind)
 
 
+_LISTS = ("ROLLCALL_ALLOWED_HOSTS", "ROLLCALL_SECRET_ENV", "ROLLCALL_OUTGOING_ALLOW", "ROLLCALL_OUTGOING_DENY")
 _CHOICES = {
     "ROLLCALL_WORKER_CLASS": ("gevent", "gthread"),
     "ROLLCALL_LOG_LEVEL": ("debug", "info", "warning", "error"),
@@ -169,6 +179,13 @@ def _check_bind(settings: Settings) -> None:
         f"ROLLCALL_HOST is {settings.host!r}: without API keys Rollcall listens on loopback only; "
         "put an authenticating proxy in front of it, or set ROLLCALL_INSECURE_PUBLIC_BIND=1 to accept anyone."
     )
+
+
+def _check_targets(settings: Settings) -> None:
+    try:
+        _ = settings.targets
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 def is_loopback(host: str) -> bool:

@@ -28,6 +28,11 @@ ROLLCALL_LOG_LEVEL = "info"
 # Environment variables that registrations may read as ${env:NAME}: comma separated patterns such as OPENAI_*.
 ROLLCALL_SECRET_ENV = ""
 
+# Where workers may be, comma separated networks (10.0.0.0/8) and host names (*.example). Private networks and this
+# machine itself may be called without being named only by a server that listens on loopback.
+ROLLCALL_OUTGOING_ALLOW = ""
+ROLLCALL_OUTGOING_DENY = ""
+
 # Caps on a caller's body and on a worker's reply.
 ROLLCALL_MAX_BODY_BYTES = 2_000_000
 ROLLCALL_MAX_REPLY_BYTES = 32_000_000

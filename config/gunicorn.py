@@ -87,7 +87,7 @@ def post_worker_init(worker: Any) -> None:
     from config.replies import refuse_in_json
 
     refuse_in_json(worker)
-    start(worker.wsgi)
+    start(worker.wsgi, [listener.getsockname()[1] for listener in worker.sockets])
     # What is loaded by now stays as long as the process: no collection shall stop the world to look at it again.
     gc.collect()
     gc.freeze()

@@ -52,7 +52,14 @@ def apply(source: IO[bytes], prune: bool, dry_run: bool) -> None:
             name = entry.get("model_name", "no model_name") if isinstance(entry, dict) else "no object"
             raise Refused(f"registrations[{at}] ({name}): {error.message}") from error
     with opened() as rollcall:
-        done = applied(rollcall.database, raws, rollcall.settings.may_read_env, prune=prune, dry_run=dry_run)
+        done = applied(
+            rollcall.database,
+            raws,
+            rollcall.settings.may_read_env,
+            rollcall.settings.targets,
+            prune=prune,
+            dry_run=dry_run,
+        )
     for change in done:
         if change.kind != "unchanged":
             what = f": {', '.join(change.what)}" if change.what else ""

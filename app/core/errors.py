@@ -106,6 +106,13 @@ class InvalidField(InvalidRequest):
     code = "invalid_field"
 
 
+class AddressRefused(InvalidField):
+    """A registration with a URL that may not be called, as far as that can be told without looking its host up."""
+
+    status = 400
+    code = "address_refused"
+
+
 class StorageUnavailable(RollcallError):
     status = 503
     type = "service_unavailable"

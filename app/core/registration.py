@@ -13,8 +13,9 @@ from app.core.dialect import Dialect, compile_words
 from app.core.errors import InvalidField
 from app.core.language import LanguageError
 from app.core.references import check_carries, check_references
+from app.core.targets import USUAL, Targets
 from app.core.urls import is_template
-from app.core.word_checks import check_addresses, check_values
+from app.core.word_checks import check_addresses, check_targets, check_values
 from app.core.worker import Admin
 
 MAX_NAME = 255
@@ -63,8 +64,10 @@ class Registration:
     ttl_s: int | None = None
 
 
-def parse_registration(raw: Mapping[str, Any], may_read: Callable[[str], bool]) -> Registration:
-    """`may_read`: may a registration read the environment variable of this name?
+def parse_registration(
+    raw: Mapping[str, Any], may_read: Callable[[str], bool], targets: Targets = USUAL
+) -> Registration:
+    """`may_read`: may a registration read the environment variable of this name? `targets`: where may workers be?
 
     Raises InvalidField with the place of the fault, such as `body.messages[0].content`.
     """
@@ -75,6 +78,7 @@ def parse_registration(raw: Mapping[str, Any], may_read: Callable[[str], bool]) 
         dialect = _compiled(words, url)
         check_references(words, url, dialect, may_read)
         check_carries(dialect)
+        check_targets(words, url, targets)
     except LanguageError as error:
         raise InvalidField(f"{_sentence(error)}.", field=error.where) from None
     return Registration(

@@ -13,9 +13,10 @@ from typing import Final, Literal
 
 from app.core.errors import RollcallError, UpstreamError, UpstreamRejected, UpstreamTimeout
 
-Kind = Literal[
-    "config", "dns", "connect", "refused", "tls", "status", "fault", "reset", "timeout", "too_large", "protocol"
-]
+Kind = (
+    Literal["config", "dns", "connect", "refused", "address_refused", "tls"]
+    | Literal["status", "fault", "reset", "timeout", "too_large", "protocol"]
+)
 
 CREDENTIALS: Final = (401, 403)
 BACKPRESSURE: Final = (429, 503, 529)
@@ -85,7 +86,7 @@ def _error(final: Failure, sentence: str) -> RollcallError:
         return UpstreamError(sentence, code="upstream_auth_error")
     if status is not None and 400 <= status < 500 and not final.retry_matched:
         return UpstreamRejected(sentence if _says_nothing(final) else final.message, status=status)
-    return UpstreamError(sentence, code=final.code)
+    return UpstreamError(sentence, code="address_refused" if final.kind == "address_refused" else final.code)
 
 
 def _sentence(final: Failure, attempts: int, budget_is_spent: bool) -> str:

@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.core.errors import InvalidField
+from app.core.errors import AddressRefused, InvalidField
 from app.core.framings import FRAMINGS
 from app.core.headers import check_headers
 from app.core.limits import CONCURRENCY
 from app.core.output import OUTPUTS
 from app.core.placeholders import check_name
+from app.core.targets import Targets
 from app.core.urls import check_url
 
 _STREAM_WORDS = frozenset(
@@ -21,6 +22,7 @@ _STREAM_WORDS = frozenset(
     )
 )
 _RETRIES = ("502", "504", "reset", "timeout")
+_CALLS = ("stream", "health", "job", "auth")
 TASKS = ("text", "image", "video", "embedding")
 BODY_TYPES = ("json", "form", "multipart")
 SHAPES = ("list", "pairs", "text")
@@ -46,17 +48,30 @@ _POSITIVE = (
 
 def check_addresses(words: Mapping[str, Any], url: str) -> None:
     """The URLs and headers of every block. Raises LanguageError."""
-    check_url(url, "req_url_template")
-    check_headers(words.get("header") or {}, "header")
-    for name in ("stream", "health", "job", "auth"):
-        block = words.get(name) or {}
-        if own_url := block.get("req_url_template"):
-            check_url(own_url, f"{name}.req_url_template", from_reply=name == "job")
-        check_headers(block.get("header") or {}, f"{name}.header")
-    job = words.get("job") or {}
-    if made := job.get("result_template"):
-        check_url(made, "job.result_template", from_reply=True)
-    check_headers((job.get("download") or {}).get("header") or {}, "job.download.header")
+    for where, each in urls_of(words, url):
+        check_url(each, where, from_reply=where.startswith("job."))
+    for name in ("", *_CALLS):
+        block = words.get(name) or {} if name else words
+        check_headers(block.get("header") or {}, f"{name}.header".lstrip("."))
+    download = (words.get("job") or {}).get("download") or {}
+    check_headers(download.get("header") or {}, "job.download.header")
+
+
+def urls_of(words: Mapping[str, Any], url: str) -> Iterator[tuple[str, str]]:
+    """Every URL of a registration, with its place in front."""
+    yield "req_url_template", url
+    for name in _CALLS:
+        if own_url := (words.get(name) or {}).get("req_url_template"):
+            yield f"{name}.req_url_template", own_url
+    if made := (words.get("job") or {}).get("result_template"):
+        yield "job.result_template", made
+
+
+def check_targets(words: Mapping[str, Any], url: str, targets: Targets) -> None:
+    """Raises AddressRefused. What only a name server or a reply can tell is checked before each call."""
+    for where, each in urls_of(words, url):
+        if not each.startswith("{RESP") and (refused := targets.refusal_in(each)):
+            raise AddressRefused(f"{where}: {refused.clause}.", field=where)
 
 
 def check_values(words: Mapping[str, Any]) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from app.core.errors import InvalidField
 from app.core.registration import Registration, parse_registration
+from app.core.targets import Targets
 from app.core.worker import Worker
 from app.services import changes
 from app.services.exporting import words_of
@@ -17,6 +19,7 @@ from app.storage import workers
 from app.storage.database import Database
 
 MAX_SHOWN = 10
+Parse = Callable[[Mapping[str, Any]], Registration]
 Kind = Literal["created", "updated", "unchanged", "removed", "left"]
 
 
@@ -38,6 +41,7 @@ def apply(
     database: Database,
     raws: Sequence[Mapping[str, Any]],
     may_read: Callable[[str], bool],
+    targets: Targets,
     *,
     prune: bool = False,
     dry_run: bool = False,
@@ -50,7 +54,8 @@ def apply(
     done: list[Change] = []
     try:
         with database.write() as tx:
-            done = _apply(tx, raws, may_read, prune, database.now(tx))
+            parse = partial(parse_registration, may_read=may_read, targets=targets)
+            done = _apply(tx, raws, parse, prune, database.now(tx))
             if dry_run:
                 raise _DryRun
     except _DryRun:
@@ -59,10 +64,10 @@ def apply(
 
 
 def _apply(
-    tx: changes.Transaction, raws: Sequence[Mapping[str, Any]], may_read: Callable[[str], bool], prune: bool, now: float
+    tx: changes.Transaction, raws: Sequence[Mapping[str, Any]], parse: Parse, prune: bool, now: float
 ) -> list[Change]:
     stored = [worker for worker in workers.find_all(tx) if worker.ttl_s is None]
-    wanted = _read(raws, stored, may_read)
+    wanted = _read(raws, stored, parse)
     done = [_put(tx, registration, worker, now) for registration, worker in wanted]
     meant = {worker.id for _, worker in wanted if worker is not None}
     for worker in stored:
@@ -74,13 +79,13 @@ def _apply(
 
 
 def _read(
-    raws: Sequence[Mapping[str, Any]], stored: Sequence[Worker], may_read: Callable[[str], bool]
+    raws: Sequence[Mapping[str, Any]], stored: Sequence[Worker], parse: Parse
 ) -> list[tuple[Registration, Worker | None]]:
     found, faults, seen = [], [], set()
     for at, raw in enumerate(raws):
         try:
             worker = stored_for(raw, stored)
-            registration = parse_registration(_complete(unmasked(raw, worker), worker), may_read)
+            registration = parse(_complete(unmasked(raw, worker), worker))
             identity = (registration.model_name, registration.url, registration.instance)
             if identity in seen:
                 raise InvalidField("the same model, URL and instance stands in the list twice")

@@ -70,7 +70,7 @@ class Downloads:
             if failure.kind == "too_large":
                 why = f"it is larger than {self.cap_bytes:,} bytes (ROLLCALL_MEDIA_MAX_BYTES)"
                 raise Unusable(why, lasting=True) from failure
-            raise Unusable(failure.message, lasting=failure.kind == "timeout") from failure
+            raise Unusable(failure.message, lasting=failure.kind in ("timeout", "address_refused")) from failure
         return file, got
 
 

@@ -47,7 +47,7 @@ class Poller:
         try:
             return call.poll()
         except SendFailure as failure:
-            return Polled(trouble=failure.message)
+            return Polled(trouble=failure.message, hopeless=failure.kind == "address_refused")
         except AttemptFailed as failed:
             hopeless = failed.failure.status in UNKNOWN_TO_WORKER
             wait_s = failed.failure.retry_after_s or 0.0

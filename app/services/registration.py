@@ -53,7 +53,7 @@ class Registry:
 
         With `upsert` the identity's worker takes the new registration; its weight and admin state stay unless named.
         """
-        wanted = parse_registration(raw, self._settings.may_read_env)
+        wanted = parse_registration(raw, self._settings.may_read_env, self._settings.targets)
         try:
             done = self._store(wanted, upsert)
         except Conflict:
@@ -65,7 +65,7 @@ class Registry:
 
     def preview(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         """The request that would be sent for a sample prompt; touches no database."""
-        wanted = parse_registration(raw, self._settings.may_read_env)
+        wanted = parse_registration(raw, self._settings.may_read_env, self._settings.targets)
         return preview.preview(wanted, self._settings.secret)
 
     def offline(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.services.checker import Checker
@@ -15,6 +16,8 @@ from app.services.verdicts import Verdicts
 from app.settings import Settings
 from app.storage.database import Database
 from app.upstream.client import Client
+from app.upstream.dialing import Network
+from app.upstream.gate import Gate
 from app.upstream.probe import Prober
 from app.upstream.sweeping import Sweeper
 
@@ -24,6 +27,7 @@ class Rollcall:
     settings: Settings
     database: Database
     fleet: Fleet
+    gate: Gate
     client: Client
     verdicts: Verdicts
     prober: Prober
@@ -35,8 +39,12 @@ class Rollcall:
     generation: Generation
     sweeper: Sweeper
 
-    def start(self) -> None:
-        """Follow the fleet, poll jobs, check health. Called once in each serving process, never by the factory."""
+    def start(self, ports: Iterable[int] = ()) -> None:
+        """Follow the fleet, poll jobs, check health. Called once in each serving process, never by the factory.
+
+        `ports`: where this server listens, as far as the settings do not say.
+        """
+        self.gate.listens_on(ports)
         self.client.watchdog.start()
         self.fleet.start()
         self.jobs.start_polling()
@@ -55,7 +63,8 @@ class Rollcall:
 def assemble(settings: Settings, database: Database) -> Rollcall:
     verdicts = Verdicts(settings)
     fleet = Fleet(database, settings.fleet_poll_s, verdicts.changed)
-    client = Client(settings)
+    gate = Gate(settings.targets)
+    client = Client(settings, Network(check=gate.check))
     prober = Prober(client)
     router = Router(fleet, client, verdicts, settings, settings.secret)
     media = Media(database, client, settings)
@@ -64,6 +73,7 @@ def assemble(settings: Settings, database: Database) -> Rollcall:
         settings=settings,
         database=database,
         fleet=fleet,
+        gate=gate,
         client=client,
         verdicts=verdicts,
         prober=prober,

@@ -38,7 +38,7 @@ class Trial:
 def try_once(rollcall: Rollcall, raw: Mapping[str, Any], prompt: str) -> Trial:
     """Raises UpstreamError when the worker cannot be reached, InvalidField for a registration that cannot be."""
     settings = rollcall.settings
-    wanted = parse_registration(raw, settings.may_read_env)
+    wanted = parse_registration(raw, settings.may_read_env, settings.targets)
     worker = unstored(wanted)
     dialect = dialect_of(worker)
     if raw.get("auth"):

@@ -15,6 +15,7 @@ from app.core.version import VERSION
 from app.settings import Settings
 from app.upstream.dialing import Network
 from app.upstream.failure import SendFailure, reply_failure
+from app.upstream.gate import Gate
 from app.upstream.pools import Pools
 from app.upstream.reply import UpstreamReply, UpstreamStream
 from app.upstream.response import Response
@@ -45,7 +46,7 @@ class Client:
 
     def __init__(self, settings: Settings, network: Network | None = None) -> None:
         self.settings = settings
-        self.network = network or Network()
+        self.network = network or Network(check=Gate(settings.targets).check)
         self.watchdog = self.network.watchdog
         self._pools = Pools(settings.idle_connection_s, self.network)
         self._connect_s = settings.connect_timeout_s

@@ -15,7 +15,7 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-Kind = Literal["dns", "connect", "refused", "tls", "reset", "timeout", "too_large", "protocol"]
+Kind = Literal["dns", "connect", "refused", "address_refused", "tls", "reset", "timeout", "too_large", "protocol"]
 
 
 class SendFailure(Exception):

@@ -26,10 +26,11 @@ class Readiness:
 
     def __init__(self, words: Mapping[str, Any], settings: Settings) -> None:
         from app.upstream.client import Client
+        from app.upstream.dialing import Network
         from app.upstream.probe import Prober
 
         self._worker = _probed(words)
-        self._prober = Prober(Client(settings))
+        self._prober = Prober(Client(settings, Network()))  # its own child may be asked wherever it is
         self.last_error = "not asked yet"
 
     def wait(self, timeout_s: float, goes_on: Callable[[], bool], pause: Callable[[float], object]) -> bool:
