@@ -103,6 +103,12 @@ def twice(door: Door) -> TestResponse:
     return door.register()
 
 
+def to_ourselves(door: Door) -> TestResponse:
+    door.register()
+    door.client.application.extensions["rollcall"].gate.listens_on([door.worker.port])
+    return door.ask()
+
+
 CASES: dict[str, Callable[[Door], TestResponse]] = {
     "malformed JSON": lambda door: door.ask(b'{"model": "m",'),
     "an empty body": lambda door: door.ask(b""),
@@ -131,6 +137,7 @@ CASES: dict[str, Callable[[Door], TestResponse]] = {
     "registering: no http URL": lambda door: door.register(req_url_template="ftp://h/x"),
     "registering: a URL of 8 kB": lambda door: door.register(req_url_template="http://h/" + "x" * 8_000),
     "registering: `${env:NAME}` that is not allowed": lambda door: door.register(header={"k": "${env:HOME}"}),
+    "registering: an address that nobody may call": lambda door: door.register(req_url_template="http://2852039166/"),
     "registering the same again": twice,
     "registering: malformed JSON": lambda door: door.post("/api/server/register", b"{"),
     "registering: NUL in a text": lambda door: door.register(owner="a\x00b"),
@@ -155,6 +162,7 @@ CASES: dict[str, Callable[[Door], TestResponse]] = {
         json_answer({}, 302, {"Location": "http://169.254.169.254/"})
     ),
     "a worker that refuses the connection": to_a_dead_port,
+    "a worker at an address that may not be called": to_ourselves,
     "no worker may get traffic": to_workers_that_are_offline,
     "a stream that fails before its first event": lambda door: door.ask_a_worker_that(
         sse({"error": {"message": "overloaded"}}), stream=True
