@@ -6,17 +6,19 @@ import fnmatch
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import click
 
+from app.core.api_keys import LONGEST
 from app.core.errors import UpstreamError
 from app.core.targets import Targets, compile_targets
 from config import default
 
 ROOT = Path(__file__).resolve().parent.parent
+SHORTEST_ADMIN_KEY = 16
 NAMES = tuple(name for name in vars(default) if name == "DATABASE_URL" or name.startswith("ROLLCALL_"))
 
 
@@ -35,7 +37,10 @@ class Settings:
     var: Path = ROOT / "var"
     host: str = "127.0.0.1"
     port: int = 8007
-    insecure_public_bind: bool = False
+    admin_key: str = field(default="", repr=False)
+    key_pepper: str = field(default="", repr=False)
+    api_key: str = field(default="", repr=False)
+    cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
     processes: int = 0
     worker_class: str = "gevent"
@@ -88,6 +93,8 @@ class Settings:
 
     def may_read_env(self, name: str) -> bool:
         """May a registration read this environment variable as ${env:NAME}?"""
+        if name == "DATABASE_URL" or name.startswith("ROLLCALL_"):
+            return False  # our own secrets, whatever the patterns say
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.secret_env)
 
     def secret(self, kind: str, name: str) -> str:
@@ -105,13 +112,12 @@ def load_settings(values: Mapping[str, Any] | None = None) -> Settings:
     """Settings from `values` (by default: config/default.py under the environment); raises SettingsError."""
     given = from_environment() if values is None else values
     known: dict[str, Any] = {}
-    for field in fields(Settings):
-        name = "DATABASE_URL" if field.name == "database_url" else f"ROLLCALL_{field.name.upper()}"
-        known[field.name] = _read(name, given.get(name, getattr(default, name)))
+    for each in fields(Settings):
+        name = "DATABASE_URL" if each.name == "database_url" else f"ROLLCALL_{each.name.upper()}"
+        known[each.name] = _read(name, given.get(name, getattr(default, name)))
     if not known["database_url"]:
         known["database_url"] = f"sqlite:///{known['var'] / 'rollcall.db'}"
     settings = Settings(**known)
-    _check_bind(settings)
     _check_targets(settings)
     return settings
 
@@ -129,6 +135,8 @@ def _read(name: str, value: Any) -> Any:
     if name in _LISTS:
         parts = value.split(",") if isinstance(value, str) else value
         return tuple(part.strip() for part in parts if part.strip())
+    if name in ("ROLLCALL_ADMIN_KEY", "ROLLCALL_API_KEY"):
+        return _api_key(name, str(value).strip())
     if name in _CHOICES:
         return _choice(name, str(value).lower())
     kind = type(getattr(default, name))
@@ -137,7 +145,10 @@ def _read(name: str, value: Any) -> Any:
     return value if kind is str else _number(name, value, kind)
 
 
-_LISTS = ("ROLLCALL_ALLOWED_HOSTS", "ROLLCALL_SECRET_ENV", "ROLLCALL_OUTGOING_ALLOW", "ROLLCALL_OUTGOING_DENY")
+_LISTS = (
+    *("ROLLCALL_ALLOWED_HOSTS", "ROLLCALL_CORS_ORIGINS", "ROLLCALL_SECRET_ENV"),
+    *("ROLLCALL_OUTGOING_ALLOW", "ROLLCALL_OUTGOING_DENY"),
+)
 _CHOICES = {
     "ROLLCALL_WORKER_CLASS": ("gevent", "gthread"),
     "ROLLCALL_LOG_LEVEL": ("debug", "info", "warning", "error"),
@@ -151,6 +162,14 @@ _MAY_BE_ZERO = (
 def _choice(name: str, value: str) -> str:
     if value not in _CHOICES[name]:
         raise SettingsError(f"{name} is {value!r}; use one of: {', '.join(_CHOICES[name])}.")
+    return value
+
+
+def _api_key(name: str, value: str) -> str:
+    """The message does not show it."""
+    least = SHORTEST_ADMIN_KEY if name == "ROLLCALL_ADMIN_KEY" else 1
+    if value and not (least <= len(value) <= LONGEST and value.isascii() and value.isprintable() and " " not in value):
+        raise SettingsError(f"{name} is no key: use {least} to {LONGEST} ASCII characters without blanks.")
     return value
 
 
@@ -170,15 +189,6 @@ def _number(name: str, value: Any, kind: type[int] | type[float]) -> int | float
     if not (0 <= number <= top) or (number == 0 and name not in _MAY_BE_ZERO):
         raise SettingsError(f"{name} is {value!r}; use a number above 0 and up to {top}.")
     return number
-
-
-def _check_bind(settings: Settings) -> None:
-    if settings.insecure_public_bind or is_loopback(settings.host):
-        return
-    raise SettingsError(
-        f"ROLLCALL_HOST is {settings.host!r}: without API keys Rollcall listens on loopback only; "
-        "put an authenticating proxy in front of it, or set ROLLCALL_INSECURE_PUBLIC_BIND=1 to accept anyone."
-    )
 
 
 def _check_targets(settings: Settings) -> None:

@@ -10,10 +10,16 @@ DATABASE_URL = ""
 # Folder for what the server keeps beside the database. Empty: `var/` in the checkout.
 ROLLCALL_VAR = ""
 
-# Address and port to listen on. Anything but loopback is refused until ROLLCALL_INSECURE_PUBLIC_BIND is 1.
+# Address and port to listen on. Anything but loopback is refused until there is an API key.
 ROLLCALL_HOST = "127.0.0.1"
 ROLLCALL_PORT = 8007
-ROLLCALL_INSECURE_PUBLIC_BIND = False
+# A key with the scope admin that needs no database, for containers; what the hashes of stored keys are keyed with.
+ROLLCALL_ADMIN_KEY = ""
+ROLLCALL_KEY_PEPPER = ""
+# The key that `manage.py ask` and `manage.py attach` send.
+ROLLCALL_API_KEY = ""
+# Web pages of these origins may call (comma separated, `*` for any). Empty: none.
+ROLLCALL_CORS_ORIGINS = ""
 # Host names that requests may carry (comma separated, `*` for any), so that no web page can reach a loopback server.
 ROLLCALL_ALLOWED_HOSTS = "localhost,127.0.0.1,[::1]"
 

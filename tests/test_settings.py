@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import UpstreamError
-from app.settings import NAMES, Settings, SettingsError, load_settings
+from app.settings import NAMES, Settings, SettingsError, is_loopback, load_settings
 from config import default
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,9 +33,8 @@ def test_the_dataclass_and_the_defaults_file_agree() -> None:
         ("ROLLCALL_HEALTH_CHECKS", "maybe", "1 or 0"),
         ("ROLLCALL_WORKER_CLASS", "sync", "gevent, gthread"),
         ("ROLLCALL_LOG_LEVEL", "loud", "debug"),
-        ("ROLLCALL_HOST", "0.0.0.0", "loopback only"),
-        ("ROLLCALL_HOST", "::", "loopback only"),
-        ("ROLLCALL_HOST", "rollcall.example", "loopback only"),
+        ("ROLLCALL_ADMIN_KEY", "short", "16 to 256"),
+        ("ROLLCALL_API_KEY", "with blanks", "without blanks"),
     ],
 )
 def test_a_bad_value_is_one_line_that_names_the_setting(name: str, value: str, says: str) -> None:
@@ -48,13 +47,31 @@ def test_a_bad_value_is_one_line_that_names_the_setting(name: str, value: str, s
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]", "127.8.9.1"])
-def test_loopback_needs_no_permission(host: str) -> None:
-    assert load_settings({"ROLLCALL_HOST": host}).host == host
+def test_loopback(host: str) -> None:
+    assert is_loopback(host)
 
 
-def test_a_public_bind_must_be_asked_for_by_name() -> None:
-    values = {"ROLLCALL_HOST": "0.0.0.0", "ROLLCALL_INSECURE_PUBLIC_BIND": "1"}
-    assert load_settings(values).host == "0.0.0.0"
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "rollcall.example", "192.168.0.1", ""])
+def test_what_others_may_reach(host: str) -> None:
+    assert not is_loopback(host)
+
+
+def test_what_our_own_settings_hold_is_no_secret_for_workers() -> None:
+    settings = Settings(secret_env=("*",))
+    assert settings.may_read_env("OPENAI_API_KEY")
+    for name in ("DATABASE_URL", "ROLLCALL_ADMIN_KEY", "ROLLCALL_KEY_PEPPER"):
+        assert not settings.may_read_env(name)
+
+
+def test_keys_are_not_printed() -> None:
+    secret = "a-very-secret-key"
+    names = ("ROLLCALL_ADMIN_KEY", "ROLLCALL_API_KEY", "ROLLCALL_KEY_PEPPER")
+    settings = load_settings(dict.fromkeys(names, secret))
+    assert (settings.admin_key, settings.api_key, settings.key_pepper) == (secret,) * 3
+    assert secret not in repr(settings)
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"ROLLCALL_ADMIN_KEY": "no key"})
+    assert "no key'" not in str(caught.value)
 
 
 def test_the_environment_overrides_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
         videos,
         workers,
     )
+    from app.api.auth import register_auth
     from app.api.chat_openapi import document
     from app.api.edge import register_edge
     from app.api.errors import register_error_handlers
@@ -65,7 +66,9 @@ def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
         api.register_blueprint(blueprint)
     for surface in plain:
         app.register_blueprint(surface)
-    watch = app.extensions["rollcall"].client.watchdog
-    register_edge(app, settings, watch, only=None if own else {each.name for each in (*documented, *plain)})
+    whole = app.extensions["rollcall"]
+    ours = None if own else {each.name for each in (*documented, *plain)}
+    register_auth(app, whole.keys, only=ours)
+    register_edge(app, settings, whole.client.watchdog, only=ours)
     register_error_handlers(app, own=own)
     install(app)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from flask import Blueprint, Response, g
 
 from app.api.answers import answer_headers, new_id, whole
+from app.api.auth import check_model
 from app.api.edge import read_json, request_id
 from app.api.runtime import rollcall
 from app.api.seed_media import media_reply
@@ -28,6 +29,7 @@ def complete_chat() -> Response:
     body = read_json()
     g.surface = surface_of(body)
     surface, chat = parse_chat(body, request_id())
+    check_model(chat.model)
     if surface == "seed" and (task := _task_of(chat.model)) != "text":
         return media_reply(replace(chat, task=task))
     router = rollcall().router

@@ -9,6 +9,7 @@ import flask_smorest
 from flask import Blueprint, current_app, render_template_string
 
 from app.api.chat_schemas import SeedErrorSchema
+from app.api.key_openapi import SCOPES, with_scopes
 
 blueprint = Blueprint("rollcall-docs", __name__)
 
@@ -26,6 +27,7 @@ td, th { text-align: left; vertical-align: top; padding: .1rem 1rem .1rem 0; } .
 {% for operation in operations %}<section id="{{ operation.id }}">
 <h2><code>{{ operation.method }} {{ operation.path }}</code></h2>
 <p>{{ operation.summary }}</p>{% if operation.description %}<p>{{ operation.description }}</p>{% endif %}
+<p class="type">Key: {{ operation.scopes or "none needed" }}</p>
 {% for table in operation.tables %}<h3>{{ table.title }}</h3>
 <table>{% for row in table.rows %}<tr><td><code>{{ row.name }}</code>{{ " *" if row.required }}</td>
 <td class="type">{{ row.type }}</td><td>{{ row.description }}</td></tr>{% endfor %}</table>{% endfor %}
@@ -52,7 +54,7 @@ def openapi() -> dict[str, Any]:
     # the Api of our own blueprints: an application that embeds us may have others
     api = current_app.extensions["flask-smorest"]["blp_name_to_api"]["rollcall-register"]
     document: dict[str, Any] = api.spec.to_dict()
-    return document
+    return with_scopes(document)
 
 
 @blueprint.get("/docs")
@@ -79,6 +81,7 @@ def _operations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                     "path": path,
                     "summary": operation.get("summary", ""),
                     "description": operation.get("description", ""),
+                    "scopes": " or ".join(operation[SCOPES]),
                     "tables": list(_tables(document, parameters, operation)),
                 }
 

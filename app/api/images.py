@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, g
 
 from app.api.answers import answer_headers, whole
+from app.api.auth import check_model
 from app.api.edge import read_json, request_id
 from app.api.media import link
 from app.api.runtime import rollcall
@@ -25,6 +26,7 @@ blueprint = Blueprint("rollcall-images", __name__)
 def generate_images() -> Response:
     g.surface = "openai"
     request = parse(read_json(), request_id())
+    check_model(request.chat.model)
     made = rollcall().generation.made(request.chat)
     return _answer(made, base64=request.base64)
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 from flask import Blueprint, Response, g
 
 from app.api.answers import Headers, Told, answer_headers, new_id, whole
+from app.api.auth import check_model
 from app.api.edge import read_json, request_id
 from app.api.event_stream import InBand
 from app.api.runtime import rollcall
@@ -33,6 +34,7 @@ Asked = TypeVar("Asked")
 def answer_messages() -> Response:
     g.surface = "anthropic"
     request = parse(read_json(), request_id())
+    check_model(request.chat.model)
     return _streamed(request) if request.chat.stream else _whole(request)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, g
 
+from app.api.auth import may_see
 from app.api.runtime import rollcall
 from app.core.dialects.fields import MODEL_NAME_LENGTH
 from app.core.errors import ModelNotFound
@@ -21,7 +22,7 @@ blueprint = Blueprint("rollcall-models", __name__)
 def list_models() -> Response:
     g.surface = "openai"
     pools = rollcall().fleet.snapshot().pools
-    return _json({"object": "list", "data": [_entry(pools[name]) for name in sorted(pools) if pools[name].enabled]})
+    return _json({"object": "list", "data": [_entry(pools[name]) for name in sorted(pools) if _is_shown(pools[name])]})
 
 
 @blueprint.get("/v1/models/<path:name>")
@@ -31,9 +32,13 @@ def show_model(name: str) -> Response:
     # what could not be registered is not looked up: PostgreSQL refuses a NUL
     possible = len(name) <= MODEL_NAME_LENGTH and "\x00" not in name
     pool = rollcall().fleet.pool(name) if possible else None
-    if pool is None or not pool.enabled:
+    if pool is None or not _is_shown(pool):
         raise ModelNotFound(f"There is no model {name[:MODEL_NAME_LENGTH]!r}; /v1/models lists them.", field="model")
     return _json(_entry(pool))
+
+
+def _is_shown(pool: Pool) -> bool:
+    return bool(pool.enabled) and may_see(pool.model_name)
 
 
 def _entry(pool: Pool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import time
 from flask import Blueprint, Response, g
 
 from app.api.answers import answer_headers, new_id, whole
+from app.api.auth import check_model
 from app.api.edge import read_json, request_id
 from app.api.runtime import rollcall
 from app.api.streams import OPENAI, streamed
@@ -21,6 +22,7 @@ blueprint = Blueprint("rollcall-text-completions", __name__)
 def complete_text() -> Response:
     g.surface = "openai"
     request = parse(read_json(), request_id())
+    check_model(request.chat.model)
     return _streamed(request) if request.chat.stream else _whole(request)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 
 from app.api.answers import Headers, notice_headers
+from app.api.auth import check_model
 from app.api.edge import request_id, takes_forms
 from app.api.form import read_fields
 from app.api.media_file import send_media
@@ -31,7 +32,9 @@ VARIANT = "video"
 @takes_forms
 def create_video() -> Response:
     g.surface = "openai"
-    job = rollcall().jobs.start(parse(read_fields(), request_id()), job_id=new_job_id("video"))
+    wanted = parse(read_fields(), request_id())
+    check_model(wanted.model)
+    job = rollcall().jobs.start(wanted, job_id=new_job_id("video"))
     return _json(_entry(job, fresh=True), [*_told(job), *notice_headers(notices_of(job))])
 
 

@@ -16,12 +16,13 @@ from app.cli.console import plain
 def ask(model: str, prompt: str, url: str | None) -> None:
     """Ask a model through a running server.
 
-    The answer to PROMPT is printed as it arrives.
+    The answer to PROMPT is printed as it arrives. A server with API keys is shown the one in ROLLCALL_API_KEY.
     """
     from app.cli.server import Server, own_url
     from app.settings import load_settings
 
-    headers, pieces = Server(url or own_url(load_settings())).stream_chat(model, prompt)
+    settings = load_settings()
+    headers, pieces = Server(url or own_url(settings), key=settings.api_key).stream_chat(model, prompt)
     try:
         for piece in pieces:
             click.echo(plain(piece) if sys.stdout.isatty() else piece, nl=False)

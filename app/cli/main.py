@@ -10,6 +10,7 @@ from app.cli.demo.command import demo
 from app.cli.export import apply, export
 from app.cli.import_list import import_list
 from app.cli.intent import drain, enable, offline
+from app.cli.key import key_group
 from app.cli.presets import list_presets
 from app.cli.probe import probe
 from app.cli.purge import purge
@@ -45,6 +46,7 @@ for command in (
     probe,
     route,
     ask,
+    key_group,
     sample_worker,
 ):
     cli.add_command(command)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
 from app.cli.opened import opened_app
 from app.cli.ports import free_port
+from app.cli.refusal import Refused
 from app.core.errors import StorageUnavailable
 
 if TYPE_CHECKING:
@@ -48,7 +50,27 @@ def _check(migrate: bool) -> None:
                 raise
             else:
                 click.echo(f"{error.message} The server starts and waits for it.", err=True)
+        _check_bind(rollcall)
         _keep_places(settings, None if is_own else app.config["SQLALCHEMY_DATABASE_URI"])
+
+
+def _check_bind(rollcall: Rollcall) -> None:
+    """Nobody is let in without a key who does not sit at this machine. Raises Refused.
+
+    Where the database is away there may be keys: then the server answers 503 until it knows.
+    """
+    from app.services.key_book import KeyBook
+    from app.settings import is_loopback
+
+    settings = rollcall.settings
+    if is_loopback(settings.host) or settings.admin_key:
+        return
+    with suppress(StorageUnavailable):
+        if not KeyBook(rollcall.database, settings).count_ever():
+            raise Refused(
+                f"ROLLCALL_HOST is {settings.host!r} and there is no API key: make one with `manage.py key create "
+                "--scope admin`, set ROLLCALL_ADMIN_KEY, or listen on 127.0.0.1."
+            )
 
 
 def _keep_places(settings: Settings, database_url: str | None) -> None:

@@ -14,6 +14,7 @@ from app.core.framing import sse_frames
 from app.settings import Settings
 
 CONNECT_S = 5.0
+_KEY_HINT = "Commands send the one in ROLLCALL_API_KEY."
 
 
 def own_url(settings: Settings) -> str:
@@ -46,13 +47,18 @@ class Told:
 class Server:
     """Every method raises Refused with the server's own sentence, or with what to do when no server answers."""
 
-    def __init__(self, url: str, timeout_s: float = 600.0, option: str = "--url") -> None:
-        """`option`: the command's word for `url`."""
+    def __init__(self, url: str, timeout_s: float = 600.0, option: str = "--url", key: str = "") -> None:
+        """`option`: the command's word for `url`. `key`: an API key that the server is shown."""
         self.url = url.rstrip("/")
         self._option = option
         self._timeout = (CONNECT_S, timeout_s)
         self._session = requests.Session()
         self._session.trust_env = False
+        self._key = key
+
+    def show_key(self, key: str) -> None:
+        """From now on, with every request."""
+        self._key = key
 
     def call(self, method: str, path: str, body: Any = None) -> Told:
         response = self._send(method, path, body, stream=False)
@@ -65,10 +71,10 @@ class Server:
         return response.headers, self._pieces(response)
 
     def _send(self, method: str, path: str, body: Any, *, stream: bool) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        way: dict[str, Any] = {"headers": headers, "timeout": self._timeout, "stream": stream}
         try:
-            response = self._session.request(
-                method, self.url + path, json=body, timeout=self._timeout, stream=stream, allow_redirects=False
-            )
+            response = self._session.request(method, self.url + path, json=body, allow_redirects=False, **way)
         except requests.Timeout as error:
             raise NoAnswer(f"The server at {self.url} gave no answer within {self._timeout[1]:g} s.") from error
         except requests.ConnectionError as error:
@@ -79,7 +85,8 @@ class Server:
         except (requests.RequestException, ValueError) as error:
             raise Refused(f"{self.url} is no address of a server; use one like http://127.0.0.1:8007.") from error
         if response.status_code >= 300:
-            raise Declined(_sentence(_json(response), response), response.status_code)
+            hint = f" {_KEY_HINT}" if response.status_code == 401 else ""
+            raise Declined(_sentence(_json(response), response) + hint, response.status_code)
         return response
 
     def _pieces(self, response: requests.Response) -> Iterator[str]:

@@ -65,6 +65,30 @@ class OriginRefused(InvalidRequest):
     code = "origin_not_allowed"
 
 
+class KeyRefused(InvalidRequest):
+    """No API key came with the request, or none that counts."""
+
+    status = 401
+    type = "authentication_error"
+    code = "invalid_api_key"
+
+
+class ScopeRefused(InvalidRequest):
+    """The key is good, but not for this."""
+
+    status = 403
+    type = "permission_error"
+    code = "scope_missing"
+
+
+class TooManyRequests(RollcallError):
+    """The key's own limit, not a worker's."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+
 class ClientGone(InvalidRequest):
     """The caller left, or closed its side of the connection, before its answer was there. Nobody's failure."""
 

@@ -24,6 +24,7 @@ WAIT_FOR_LOAD_S = 0.5
 OUTAGE_POLL_S = 1.0
 Changed = Callable[[Worker | None, Worker | None], None]
 """The worker as it was and as it is; None: it was not, or is no more."""
+Follower = Callable[[Transaction, int], None]
 
 STOP_WAIT_S = 5.0
 
@@ -42,8 +43,13 @@ class Fleet:
         self._begun = self._finished = 0
         self._asked_at = float("-inf")
         self._away = False
+        self._followers: list[Follower] = []
         self._stopping = threading.Event()
         self._watcher: threading.Thread | None = None
+
+    def take_along(self, follower: Follower) -> None:
+        """Call it from now on in each look at the database, with the revision."""
+        self._followers.append(follower)
 
     @property
     def ready(self) -> bool:
@@ -142,6 +148,8 @@ class Fleet:
         with self._database.read() as tx:
             # the revision first: rows that change meanwhile are read once too often, never once too seldom
             number = revision.current(tx)
+            for follow in self._followers:
+                follow(tx, number)
             if old is not None and number == old.revision:
                 self._snapshot = aged(old, self._expiry.look())
                 return

@@ -9,6 +9,7 @@ from app.services.checker import Checker
 from app.services.fleet import Fleet
 from app.services.generation import Generation
 from app.services.jobs import Jobs
+from app.services.keys import Keys
 from app.services.media import Media
 from app.services.registration import Registry
 from app.services.routing import Router
@@ -27,6 +28,7 @@ class Rollcall:
     settings: Settings
     database: Database
     fleet: Fleet
+    keys: Keys
     gate: Gate
     client: Client
     verdicts: Verdicts
@@ -47,6 +49,7 @@ class Rollcall:
         self.gate.listens_on(ports)
         self.client.watchdog.start()
         self.fleet.start()
+        self.keys.start()
         self.jobs.start_polling()
         self.sweeper.start()
         if self.settings.health_checks:
@@ -56,6 +59,7 @@ class Rollcall:
         self.checker.stop()
         self.jobs.stop()
         self.sweeper.stop()
+        self.keys.stop()
         self.fleet.stop()
         self.client.watchdog.stop()
 
@@ -63,6 +67,8 @@ class Rollcall:
 def assemble(settings: Settings, database: Database) -> Rollcall:
     verdicts = Verdicts(settings)
     fleet = Fleet(database, settings.fleet_poll_s, verdicts.changed)
+    keys = Keys(database, settings)
+    fleet.take_along(keys.follow)
     gate = Gate(settings.targets)
     client = Client(settings, Network(check=gate.check))
     prober = Prober(client)
@@ -73,6 +79,7 @@ def assemble(settings: Settings, database: Database) -> Rollcall:
         settings=settings,
         database=database,
         fleet=fleet,
+        keys=keys,
         gate=gate,
         client=client,
         verdicts=verdicts,

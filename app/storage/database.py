@@ -16,7 +16,7 @@ __all__ = ["SCHEMA", "Database", "SchemaBehind", "Transaction", "engine_options"
 
 Transaction = Session
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 """The migration that this version works with: the newest in migrations/versions."""
 
 

@@ -148,9 +148,46 @@ class MediaRow(Base):
     created_at: Mapped[float] = mapped_column(Double, index=True)
 
 
+class ApiKeyRow(Base):
+    """Of a key only `digest` is kept, a keyed hash in hexadecimal. Rows stay when their key was revoked.
+
+    `scopes` and `models` are JSON lists. `changed` is the revision of the last change; a last use is none.
+    """
+
+    __tablename__ = "api_key"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    prefix: Mapped[str] = mapped_column(String(16), unique=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(Text)
+    scopes: Mapped[str] = mapped_column(Text)
+    models: Mapped[str | None] = mapped_column(Text)
+    owner: Mapped[str] = mapped_column(Text)
+    rpm: Mapped[int | None] = mapped_column(Integer)
+    concurrency: Mapped[int | None] = mapped_column(Integer)
+    created_at: Mapped[float] = mapped_column(Double)
+    expires_at: Mapped[float | None] = mapped_column(Double)
+    last_used_at: Mapped[float | None] = mapped_column(Double)
+    revoked_at: Mapped[float | None] = mapped_column(Double)
+    changed: Mapped[int] = mapped_column(BigInteger, index=True)
+
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+
+class HostRow(Base):
+    """A host (the processes that share one `var` folder) that serves keys with limits. `seen_at`: its last beat."""
+
+    __tablename__ = "host"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    seen_at: Mapped[float] = mapped_column(Double)
+
+
 WORKER = cast(Table, WorkerRow.__table__)
 HEALTH = cast(Table, HealthRow.__table__)
 REVISION = cast(Table, RevisionRow.__table__)
 LEASE = cast(Table, LeaseRow.__table__)
 JOB = cast(Table, JobRow.__table__)
 MEDIA = cast(Table, MediaRow.__table__)
+API_KEY = cast(Table, ApiKeyRow.__table__)
+HOST = cast(Table, HostRow.__table__)

@@ -25,7 +25,6 @@ def refusal(*arguments: str, cwd: Path = ROOT, **settings: str) -> str:
     ("name", "value"),
     [
         ("ROLLCALL_PORT", "80x"),
-        ("ROLLCALL_HOST", "0.0.0.0"),
         ("ROLLCALL_WORKER_CLASS", "threads"),
         ("DATABASE_URL", "mysql://x"),
     ],
@@ -34,9 +33,12 @@ def test_a_bad_setting_stops_the_start_with_one_line_that_names_it(tmp_path: Pat
     assert name in refusal(**{"ROLLCALL_VAR": str(tmp_path), name: value})
 
 
-def test_a_public_address_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    sentence = refusal(ROLLCALL_VAR=str(tmp_path), ROLLCALL_HOST="192.0.2.1")
-    assert "ROLLCALL_INSECURE_PUBLIC_BIND=1" in sentence
+def test_a_public_address_without_a_key_is_refused_with_the_ways_out(tmp_path: Path, sqlite_url: str) -> None:
+    place = {"ROLLCALL_VAR": str(tmp_path), "DATABASE_URL": sqlite_url, "ROLLCALL_PORT": "0"}
+    sentence = refusal(**place, ROLLCALL_HOST="0.0.0.0", ROLLCALL_INSECURE_PUBLIC_BIND="1")
+    assert sentence.startswith("ROLLCALL_HOST")
+    for way in ("manage.py key create", "ROLLCALL_ADMIN_KEY", "127.0.0.1"):
+        assert way in sentence
 
 
 def test_tables_that_do_not_fit_name_the_remedy(tmp_path: Path) -> None:

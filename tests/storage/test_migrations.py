@@ -184,6 +184,7 @@ def test_the_command_itself(empty_url: str) -> None:
     assert [line.split(":")[0] for line in done.stderr.splitlines()] == [
         "Database upgraded to 0001",
         "Database upgraded to 0002",
+        "Database upgraded to 0003",
     ]
     opened(empty_url).check_schema()
     checked = flask(empty_url, "check")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from app.cli.refusal import Refused
 
 TERM_S = 10.0
+_OUR_KEYS = ("ROLLCALL_API_KEY", "ROLLCALL_ADMIN_KEY", "ROLLCALL_KEY_PEPPER", "ROLLCALL_SECRET_KEY")
 
 # Reads until we are gone, however we went; then nobody else is left who would end the group.
 _GUARD = """
@@ -30,7 +31,7 @@ class Child:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, "PORT": str(port)},
+                env=_environment(port),
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
@@ -83,6 +84,12 @@ class Child:
         except (ProcessLookupError, PermissionError):
             return False
         return True
+
+
+def _environment(port: int) -> dict[str, str]:
+    """Ours, without the keys to Rollcall: they are none of a model server's business."""
+    kept = {name: value for name, value in os.environ.items() if name not in _OUR_KEYS}
+    return {**kept, "PORT": str(port)}
 
 
 def _guard(group: int) -> subprocess.Popen[bytes]:

@@ -64,7 +64,8 @@ def attach(
 
     {port} in the URL and in COMMAND is a free port, which is also in the environment as PORT. COMMAND is registered
     once it answers its health check and renewed from then on. Ctrl-C, SIGTERM or its end take it out of selection
-    first; open requests then have --grace seconds, and a second Ctrl-C ends all at once.
+    first; open requests then have --grace seconds, and a second Ctrl-C ends all at once. A server with API keys is
+    shown the one in ROLLCALL_API_KEY (scope admin); COMMAND does not see it.
     """
     from app.cli.attach.plan import planned, registration_template
     from app.cli.attach.run import run
@@ -72,7 +73,7 @@ def attach(
     from app.settings import load_settings
 
     settings = load_settings()
-    server = Server(server_url or own_url(settings), timeout_s=CALL_S, option="--server")
+    server = Server(server_url or own_url(settings), timeout_s=CALL_S, option="--server", key=settings.api_key)
     template = registration_template(from_file(source) | from_flags(flags), key, health, ttl)
     plan = planned(server, template, command, port)
     raise SystemExit(run(plan, settings, ready_timeout_s=ready_timeout, grace_s=grace))

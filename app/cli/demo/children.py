@@ -80,6 +80,16 @@ class Children:
             raise Refused(f"The toy model service {name} did not start; {self.log} says why.")
         return Toy(name, shape, line.split()[-1], child)
 
+    def key(self, scope: str, lasts: str) -> str:
+        """A new API key. Raises Refused."""
+        command = [sys.executable, MANAGE, "key", "create", "--scope", scope, "--expires", lasts, "--name", "demo"]
+        done = subprocess.run(
+            command, env=dict(self.environment), stdout=subprocess.PIPE, stderr=self._output, text=True, check=False
+        )
+        if done.returncode:
+            raise Refused(f"The demo could not make itself an API key; {self.log} says why.")
+        return done.stdout.split()[-1]
+
     def _start(self, *arguments: str, stdout: int | IO[bytes]) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(
             [sys.executable, MANAGE, *arguments],

@@ -49,12 +49,16 @@ class Narrator:
             time.sleep(seconds)
 
 
-def curl(method: str, url: str, body: Any = None, *, pretty: bool = False, stream: bool = False) -> str:
-    """The request as a command line for a POSIX shell."""
+def curl(
+    method: str, url: str, body: Any = None, *, pretty: bool = False, stream: bool = False, with_key: bool = False
+) -> str:
+    """The request as a command line for a POSIX shell. `with_key`: it sends the key in ROLLCALL_API_KEY."""
     words = ["curl", "-N" if stream else "-s"]
     if method != ("GET" if body is None else "POST"):
         words += ["-X", method]
     words.append(shlex.quote(url))
+    if with_key:
+        words += ["-H", '"x-api-key: $ROLLCALL_API_KEY"']
     if body is not None:
         text = json.dumps(body, ensure_ascii=False, indent=2 if pretty else None)
         words += ["-H", "'Content-Type: application/json'", "-d", shlex.quote(text)]

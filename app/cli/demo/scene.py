@@ -12,11 +12,12 @@ from typing import Any
 from app.cli.demo.children import MANAGE, Children
 from app.cli.demo.narrator import Narrator, curl
 from app.cli.refusal import Refused
-from app.cli.server import Server, Told
+from app.cli.server import Declined, Server, Told
 from app.settings import ROOT
 
 MODEL = "toy"
 OWNER = "demo"
+KEY_LASTS = "1h"
 
 
 class Scene:
@@ -25,12 +26,29 @@ class Scene:
         self.narrator = Narrator()
         self.server = Server(f"http://127.0.0.1:{port}", timeout_s=30)
         self.names: dict[int, str] = {}
+        self.key: str | None = None
         python = Path(sys.executable)
         self.manage = f"{python.relative_to(ROOT) if python.is_relative_to(ROOT) else 'python'} manage.py"
 
     def request(self, method: str, path: str, body: Any = None, *, pretty: bool = False) -> Told:
-        self.narrator.command(curl(method, self.server.url + path, body, pretty=pretty))
+        self.narrator.command(self.curl(method, path, body, pretty=pretty))
         return self.server.call(method, path, body)
+
+    def curl(self, method: str, path: str, body: Any = None, *, pretty: bool = False, stream: bool = False) -> str:
+        url = self.server.url + path
+        return curl(method, url, body, pretty=pretty, stream=stream, with_key=self.key is not None)
+
+    def show_key(self) -> None:
+        """Where this registry has API keys, the demo makes itself one that ends by itself."""
+        try:
+            self.server.call("GET", "/v1/models")
+        except Declined as refusal:
+            if refusal.status != 401:
+                raise
+            self.key = self.children.key("admin", KEY_LASTS)
+            self.server.show_key(self.key)
+            self.narrator.say(f"This registry has API keys, so the demo made itself one, for {KEY_LASTS}:")
+            self.narrator.command(f"export ROLLCALL_API_KEY={self.key}")
 
     def ask(self, prompt: str) -> str:
         """The name of the toy that answered."""

@@ -7,7 +7,6 @@ from collections import Counter
 from typing import Any
 
 from app.cli.demo.children import Children, Toy
-from app.cli.demo.narrator import curl
 from app.cli.demo.scene import MODEL, OWNER, Scene
 from app.cli.refusal import Refused
 
@@ -49,6 +48,7 @@ class Story:
         self._amber = self._children.toy("openai", "amber")
         self._birch = self._children.toy("seed", "birch")
         self._scene.wait_until("the start of the server", self._ready)
+        self._scene.show_key()
         self._narrator.say(f"  server  {self._scene.server.url}")
         self._narrator.say(f"  amber   {self._amber.url}  (OpenAI's shape)")
         self._narrator.say(f"  birch   {self._birch.url}  (the seed's shape)")
@@ -90,7 +90,7 @@ class Story:
         """Whether the answer came in several pieces."""
         prompt = "Count the stars for me."
         body = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": prompt}]}
-        self._narrator.command(curl("POST", f"{self._scene.server.url}/v1/chat/completions", body, stream=True))
+        self._narrator.command(self._scene.curl("POST", "/v1/chat/completions", body, stream=True))
         headers, pieces = self._scene.server.stream_chat(MODEL, prompt)
         self._narrator.piece("  ")
         count = 0
@@ -132,7 +132,7 @@ class Story:
             f"{self._scene.manage} ask {MODEL} 'Hello there' --url {url}",
             f"{self._scene.manage} list-workers",
             f"kill -9 {self._birch.process.pid}     # then list the workers again",
-            curl("GET", f"{url}/api/server/route?model_name={MODEL}"),
+            self._scene.curl("GET", f"/api/server/route?model_name={MODEL}"),
         ):
             self._narrator.command(line)
         self._narrator.say(f"The API: {url}/docs. How to register your own services: docs/registration.md")
