@@ -23,6 +23,7 @@ def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
         models,
         offline,
         presets,
+        rate_limits,
         register,
         route,
         text_completions,
@@ -31,6 +32,7 @@ def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
     )
     from app.api.auth import register_auth
     from app.api.chat_openapi import document
+    from app.api.cors import register_cors
     from app.api.edge import register_edge
     from app.api.errors import register_error_handlers
     from app.api.image_openapi import document_images
@@ -68,7 +70,9 @@ def register_api(app: Flask, settings: Settings, *, own: bool) -> None:
         app.register_blueprint(surface)
     whole = app.extensions["rollcall"]
     ours = None if own else {each.name for each in (*documented, *plain)}
+    register_cors(app, settings.cors_origins, only=ours)
     register_auth(app, whole.keys, only=ours)
     register_edge(app, settings, whole.client.watchdog, only=ours)
     register_error_handlers(app, own=own)
     install(app)
+    rate_limits.install(app)

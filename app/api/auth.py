@@ -10,6 +10,7 @@ from collections.abc import Container, Iterable
 from flask import Response, g, request
 from flask.sansio.scaffold import Scaffold
 
+from app.api.rate_limits import enter, tell
 from app.api.scopes import OPEN, needed
 from app.core.api_keys import Key, presented_in
 from app.core.errors import KeyRefused, ScopeRefused
@@ -28,13 +29,14 @@ def register_auth(scaffold: Scaffold, keys: Keys, *, only: Container[str] | None
         if only is None or request.blueprint in only:
             _check(keys)
 
-    def challenge(response: Response) -> Response:
+    def tell_all(response: Response) -> Response:
         if response.status_code == 401 and (only is None or request.blueprint in only):
             response.headers["WWW-Authenticate"] = "Bearer"
+        tell(response)
         return response
 
     scaffold.before_request(check)
-    scaffold.after_request(challenge)
+    scaffold.after_request(tell_all)
 
 
 def calling_key() -> Key | None:
@@ -77,6 +79,7 @@ def _check(keys: Keys) -> None:
             f"This needs an API key with the scope {' or '.join(scopes)}; this one has {_listed(key.scopes)}."
         )
     g.api_key = key
+    enter(keys.limits, key, environ)
 
 
 def _listed(words: Iterable[str]) -> str:

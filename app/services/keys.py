@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hmac import compare_digest
 from math import inf
@@ -14,6 +14,8 @@ from typing import Final
 
 from app.core.api_keys import Key, digest_of, prefix_of
 from app.core.errors import NotReady, StorageUnavailable
+from app.services.hosts import BEAT_S
+from app.services.key_limits import KeyLimits
 from app.settings import Settings, is_loopback
 from app.storage import keys, revision
 from app.storage.database import Database, Transaction
@@ -41,6 +43,12 @@ class Known:
     newest: int
     any_ever: bool
 
+    @property
+    def limited(self) -> frozenset[str]:
+        """The prefixes of those with limits."""
+        keys = (entry.key for entry in self.entries.values())
+        return frozenset(key.prefix for key in keys if key.rpm is not None or key.concurrency is not None)
+
 
 # Stands in for the key that is not there, so that a stranger's text costs the same work as a friend's.
 _NOBODY: Final = Entry(Key(0, "", os.urandom(32), "", frozenset(), 0.0), -inf)
@@ -51,6 +59,7 @@ class Keys:
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
+        self.limits = KeyLimits(database, settings.var)
         self._pepper = settings.key_pepper
         self._is_private = is_loopback(settings.host)
         digest = digest_of(settings.admin_key, self._pepper)
@@ -112,9 +121,9 @@ class Keys:
         )
 
     def start(self) -> None:
-        """From now on somebody calls `follow`. Last uses are written by a thread."""
+        """From now on somebody calls `follow`. A thread writes last uses, and shares limits with other hosts."""
         self._stopping.clear()
-        self._writer = threading.Thread(target=self._write_uses, name="rollcall-keys", daemon=True)
+        self._writer = threading.Thread(target=self._keep, name="rollcall-keys", daemon=True)
         self._writer.start()
 
     def stop(self) -> None:
@@ -136,16 +145,28 @@ class Keys:
             self._used = used | self._used
             raise
 
-    def _write_uses(self) -> None:
-        is_over = False
-        while not is_over:
-            is_over = self._stopping.wait(WRITE_USES_S)
-            try:
-                self.write_uses()
-            except StorageUnavailable as error:
-                log.debug("When keys were used last is not written: %s", error)
-            except Exception:
-                log.exception("When keys were used last is not written")
+    def _keep(self) -> None:
+        due = time.monotonic() + WRITE_USES_S
+        while True:
+            self._carefully(self._beat)
+            is_over = self._stopping.wait(BEAT_S)
+            if is_over or time.monotonic() >= due:
+                self._carefully(self.write_uses)
+                due = time.monotonic() + WRITE_USES_S
+            if is_over:
+                return
+
+    def _beat(self) -> None:
+        if self._known is not None and (limited := self._known.limited):
+            self.limits.beat(limited)
+
+    def _carefully(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except StorageUnavailable as error:
+            log.debug("Keys are not kept up: %s", error)
+        except Exception:
+            log.exception("Keys are not kept up")
 
     def _look(self) -> None:
         """For an application that was never started, and so follows nothing: at most two looks in a second."""

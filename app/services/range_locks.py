@@ -22,8 +22,10 @@ class RangeLocks:
     Where it cannot be used (a read-only folder) nobody else is seen, and the log says so once.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, loss: str = "limits.concurrency counts this process's calls alone") -> None:
+        """`loss`: what the log says where the file cannot be used."""
         self._path = path
+        self._loss = loss
         self._opening = threading.Lock()
         self._file: int | None = None
         self._lost = False
@@ -69,4 +71,4 @@ class RangeLocks:
     def _lose(self, error: OSError) -> None:
         if not self._lost:
             self._lost = True
-            log.error("limits.concurrency counts this process's calls alone: %s: %s", self._path, error.strerror)
+            log.error("%s: %s: %s", self._loss, self._path, error.strerror)

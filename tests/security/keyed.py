@@ -35,4 +35,6 @@ class As:
         return self.api.send(method, path, headers=headers, **options)
 
     def status(self, method: str, path: str, body: Any = None) -> int:
-        return self.send(method, path, json={} if body is None else body).status_code
+        """As a server would, the answer is closed, which gives back the place that it held."""
+        with self.send(method, path, json={} if body is None else body) as answer:
+            return answer.status_code
