@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from hmac import compare_digest
 from math import inf
-from typing import Final
 
 from app.core.api_keys import Key, digest_of, prefix_of
 from app.core.errors import NotReady, StorageUnavailable
 from app.services.hosts import BEAT_S
+from app.services.kept_keys import KeptKeys
 from app.services.key_limits import KeyLimits
+from app.services.known_keys import NOBODY, Known, view
 from app.settings import Settings, is_loopback
 from app.storage import keys, revision
 from app.storage.database import Database, Transaction
@@ -27,39 +26,13 @@ LOOK_AGAIN_S = 0.5
 _STOP_WAIT_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A key that counts until `until`, of time.monotonic(): a wall clock that jumps ends none."""
-
-    key: Key
-    until: float
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """All keys that count, by prefix. `any_ever`: there was a key once, if only one that is over."""
-
-    entries: Mapping[str, Entry]
-    newest: int
-    any_ever: bool
-
-    @property
-    def limited(self) -> frozenset[str]:
-        """The prefixes of those with limits."""
-        keys = (entry.key for entry in self.entries.values())
-        return frozenset(key.prefix for key in keys if key.rpm is not None or key.concurrency is not None)
-
-
-# Stands in for the key that is not there, so that a stranger's text costs the same work as a friend's.
-_NOBODY: Final = Entry(Key(0, "", os.urandom(32), "", frozenset(), 0.0), -inf)
-
-
 class Keys:
     """`check` is for the request path. `follow` is called by whoever reads the fleet, in the same transaction."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
         self.limits = KeyLimits(database, settings.var)
+        self._kept = KeptKeys(settings)
         self._pepper = settings.key_pepper
         self._is_private = is_loopback(settings.host)
         digest = digest_of(settings.admin_key, self._pepper)
@@ -88,7 +61,7 @@ class Keys:
         """The key that this is; None: unknown, revoked or expired. One hash and two comparisons, whatever it is."""
         assert self._known is not None
         digest = digest_of(presented, self._pepper)
-        entry = self._known.entries.get(prefix_of(presented), _NOBODY)
+        entry = self._known.entries.get(prefix_of(presented), NOBODY)
         is_known = compare_digest(digest, entry.key.digest)
         is_admin = compare_digest(digest, self._admin.digest)
         now = time.monotonic()
@@ -109,19 +82,20 @@ class Keys:
         self._revision = number
 
     def _load(self, tx: Transaction, newest: int) -> None:
-        found, now, here = keys.find_all(tx), self._database.now(tx), time.monotonic()
-        self._known = Known(
-            {
-                key.prefix: Entry(key, inf if key.expires_at is None else here + key.expires_at - now)
-                for key in found
-                if key.revoked_at is None
-            },
-            newest,
-            bool(found),
-        )
+        found = keys.find_all(tx)
+        self._known = view(found, self._database.now(tx), newest, any_ever=bool(found))
+        if self._writer is not None:
+            self._kept.save(self._known.keys, any_ever=self._known.any_ever)
 
     def start(self) -> None:
-        """From now on somebody calls `follow`. A thread writes last uses, and shares limits with other hosts."""
+        """From now on somebody calls `follow`. A thread writes last uses, and shares limits with other hosts.
+
+        While the database is away the last-known keys count, as the last-known fleet serves.
+        """
+        if self._known is not None:
+            self._kept.save(self._known.keys, any_ever=self._known.any_ever)
+        elif (kept := self._kept.load()) is not None:
+            self._known = view(kept[0], time.time(), -1, any_ever=kept[1])
         self._stopping.clear()
         self._writer = threading.Thread(target=self._keep, name="rollcall-keys", daemon=True)
         self._writer.start()
@@ -176,7 +150,7 @@ class Keys:
             try:
                 with self._database.read() as tx:
                     self.follow(tx, revision.current(tx))
-                self._looked_at = time.monotonic()
             except StorageUnavailable:
                 if self._known is None:
                     raise
+            self._looked_at = time.monotonic()

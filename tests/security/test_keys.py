@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hmac
 import logging
+import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from app.core import api_keys
 from app.core.api_keys import Key, Scope, digest_of, prefix_of, presented_in, written
 from app.core.errors import Conflict, NotFound, NotReady, StorageUnavailable
 from app.services import keys as keys_module
+from app.services.kept_keys import FILE
 from app.services.key_book import KeyBook, Wanted
 from app.services.keys import Keys
 from app.settings import Settings
@@ -23,6 +26,7 @@ from app.storage.database import Database
 
 ADMIN = "an-admin-key-for-containers"
 INFER = Wanted(frozenset({"infer"}))
+_FOLDERS = tempfile.TemporaryDirectory(prefix="rollcall-keys-")
 
 
 @pytest.fixture
@@ -32,7 +36,12 @@ def book(database: Database) -> KeyBook:
 
 def following(database: Database, **settings: Any) -> Keys:
     """As in a process that is served: `look` is what the fleet's watcher does."""
-    return Keys(database, Settings(**settings))
+    return Keys(database, Settings(**{"var": nowhere(), **settings}))
+
+
+def nowhere() -> Path:
+    """A folder of its own, that is empty."""
+    return Path(tempfile.mkdtemp(dir=_FOLDERS.name))
 
 
 def look(keys: Keys, database: Database) -> None:
@@ -131,6 +140,60 @@ def test_a_database_that_goes_away_changes_nothing(database: Database, book: Key
         assert not keys.is_open()
         assert keys.check(text) == made
         keys._used.clear()
+    finally:
+        keys.stop()
+
+
+def test_the_last_known_keys_count_while_the_database_is_away(
+    database: Database, book: KeyBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place: dict[str, Any] = {"var": tmp_path, "database_url": "sqlite:///of-this-test"}
+    (text, made), (brief, _) = book.create(INFER), book.create(Wanted(frozenset({"read"}), lasts_s=60.0))
+    _, revoked = book.create(INFER)
+    book.revoke([revoked.prefix])
+    first = following(database, **place)
+    look(first, database)
+    first.start()
+    first.stop()
+    kept = (tmp_path / FILE).read_text()
+    assert text.rpartition("_")[2] not in kept
+    assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
+
+    later = following(database, **place)
+    later.start()
+    try:
+        assert not later.is_open()
+        assert later.check(text) == made
+        assert later.check(brief) is not None
+        book.revoke([made.prefix])
+        look(later, database)
+        assert later.check(text) is None
+    finally:
+        later.stop()
+    assert made.prefix not in (tmp_path / FILE).read_text()
+
+    now = time.time()
+    monkeypatch.setattr(keys_module.time, "time", lambda: now + 61)
+    too_late = following(database, **place)
+    too_late.start()
+    assert too_late.check(brief) is None
+    too_late.stop()
+
+
+@pytest.mark.parametrize("kept", ["", "{", "[]", '{"version": 1}', "another database"])
+def test_a_file_that_is_none_of_ours_says_nothing(database: Database, book: KeyBook, tmp_path: Path, kept: str) -> None:
+    if kept == "another database":
+        other = following(database, var=tmp_path, database_url="sqlite:///other")
+        look(other, database)
+        other.start()
+        other.stop()
+    else:
+        (tmp_path / FILE).write_text(kept)
+    keys = following(database, var=tmp_path, database_url="sqlite:///mine")
+    keys.start()
+    try:
+        with pytest.raises(NotReady):
+            keys.is_open()
     finally:
         keys.stop()
 
