@@ -11,10 +11,12 @@ from flask import Response, g, request
 from flask.sansio.scaffold import Scaffold
 
 from app.api.rate_limits import enter, tell
+from app.api.runtime import rollcall
 from app.api.scopes import OPEN, needed
 from app.core.api_keys import Key, presented_in
 from app.core.errors import KeyRefused, ScopeRefused
 from app.services.keys import Keys
+from app.services.registration import Registry
 
 _MISSING = (
     "This server wants an API key, as Authorization: Bearer KEY or x-api-key: KEY; `manage.py key create` makes one."
@@ -43,6 +45,13 @@ def calling_key() -> Key | None:
     """The key of this request; None: there is none, and none is needed."""
     key: Key | None = g.get("api_key")
     return key
+
+
+def registry() -> Registry:
+    """For what the caller of this request changes: a key that is bound to an owner changes that owner's workers."""
+    key = calling_key()
+    whole = rollcall().registry
+    return whole.bound_to(key.owner) if key is not None and key.owner else whole
 
 
 def check_model(model: str) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.api.arguments import Blueprint
+from app.api.auth import registry
 from app.api.chat_schemas import SeedErrorSchema
 from app.api.replies import OfflineReply
-from app.api.runtime import rollcall
 from app.api.schemas import OfflineWords
 from app.services.masking import masked_url
 
@@ -21,7 +21,7 @@ blueprint = Blueprint("rollcall-offline", __name__, url_prefix="/api/server", de
 @blueprint.alt_response(404, schema=SeedErrorSchema, description="No such worker.")
 def offline(words: Mapping[str, Any]) -> dict[str, Any]:
     """Take workers out of selection, by `id` or by `model_name` and `req_url_template`. Their history stays."""
-    done = rollcall().registry.offline(**words)
+    done = registry().offline(**words)
     first = done.workers[0]
     verb = "drain" if words["drain"] else "remove"
     return {

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.api.arguments import Blueprint
+from app.api.auth import registry
 from app.api.chat_schemas import SeedErrorSchema
 from app.api.replies import RegisteredReply
 from app.api.runtime import rollcall
@@ -27,7 +28,7 @@ def register(query: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]
     """
     if query["dry_run"] == "true":
         return {"msg": "dry run: nothing is stored", **rollcall().registry.preview(raw)}
-    return _reply(rollcall().registry.register(raw))
+    return _reply(registry().register(raw))
 
 
 @blueprint.route("/register", methods=["PUT"])
@@ -38,7 +39,7 @@ def upsert(raw: Mapping[str, Any]) -> dict[str, Any]:
 
     For endpoints that register themselves at each start. Weight and admin state stay unless named.
     """
-    return _reply(rollcall().registry.register(raw, upsert=True))
+    return _reply(registry().register(raw, upsert=True))
 
 
 def _reply(done: Registered) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.api.arguments import Blueprint
+from app.api.auth import registry
 from app.api.chat_schemas import SeedErrorSchema
 from app.api.replies import Done, WorkerReply, WorkersReply
 from app.api.runtime import rollcall
@@ -38,7 +39,7 @@ def worker(worker_id: int) -> dict[str, Any]:
 @blueprint.alt_response(404, schema=SeedErrorSchema, description="No such worker.")
 def change(words: Mapping[str, Any], worker_id: int) -> dict[str, Any]:
     """Change the weight or the admin state: enabled, draining or offline."""
-    return {"data": rollcall().registry.change(worker_id, **words)}
+    return {"data": registry().change(worker_id, **words)}
 
 
 @blueprint.route("/workers/<int:worker_id>", methods=["DELETE"])
@@ -46,7 +47,7 @@ def change(words: Mapping[str, Any], worker_id: int) -> dict[str, Any]:
 @blueprint.alt_response(404, schema=SeedErrorSchema, description="No such worker.")
 def remove(worker_id: int) -> dict[str, Any]:
     """Delete a worker for good, with its history."""
-    rollcall().registry.remove(worker_id)
+    registry().remove(worker_id)
     return {"msg": f"delete llm worker(id={worker_id}) succeed!"}
 
 
@@ -60,4 +61,4 @@ def expire(words: Mapping[str, Any], worker_id: int) -> dict[str, Any]:
     For endpoints that register themselves and stop. It gets no new requests, open ones finish; the admin state stays
     as it is. A registration without `ttl_s` does not end.
     """
-    return {"data": rollcall().registry.expire(worker_id)}
+    return {"data": registry().expire(worker_id)}

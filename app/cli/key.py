@@ -26,9 +26,10 @@ def key_group() -> None:
     """
 
 
-def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
+def _bounds(command: Callable[..., Any]) -> Callable[..., Any]:
     for decorate in (
         click.option("--concurrency", type=click.IntRange(1, MOST_AT_ONCE), help="At most so many requests at once."),
+        click.option("--owner", default="", help="With admin: registers and changes only this owner's workers."),
         click.option("--rpm", type=click.IntRange(1, MOST_PER_MINUTE), help="At most so many requests in a minute."),
     ):
         command = decorate(command)
@@ -40,12 +41,13 @@ def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--models", type=Words(), help="Only these models, comma separated.")
 @click.option("--expires", type=Duration(), help="When it ends: 90d, 12h, …; by default when it is revoked.")
 @click.option("--name", default="", help="Whose it is, for `key list`.")
-@_limits
+@_bounds
 def create(
     scope: frozenset[Any],
     models: frozenset[str] | None,
     expires: float | None,
     name: str,
+    owner: str,
     rpm: int | None,
     concurrency: int | None,
 ) -> None:
@@ -56,9 +58,11 @@ def create(
     """
     from app.services.key_book import KeyBook, Wanted
 
+    if owner and "admin" not in scope:
+        raise click.UsageError("--owner goes with the scope admin: it bounds what a key may register and change.")
     with opened() as rollcall:
         book = KeyBook(rollcall.database, rollcall.settings)
-        text, key = book.create(Wanted(scope, name, models, expires, rpm, concurrency))
+        text, key = book.create(Wanted(scope, name, models, owner, expires, rpm, concurrency))
     until = "until it is revoked" if key.expires_at is None else f"until {_moment(key.expires_at)}"
     click.echo(f"API key {key.prefix} ({', '.join(sorted(key.scopes))}), good {until}. It is shown only now:", err=True)
     click.echo(text)
@@ -107,6 +111,7 @@ def _row(key: Key, now: float) -> dict[str, Any]:
         "status": "revoked" if key.revoked_at is not None else "expired" if is_over else "good",
         "scopes": sorted(key.scopes),
         "models": None if key.models is None else sorted(key.models),
+        "owner": key.owner,
         "rpm": key.rpm,
         "concurrency": key.concurrency,
         "created_at": _moment(key.created_at),
@@ -123,12 +128,12 @@ def _show(rows: list[dict[str, Any]]) -> None:
     from app.cli.table import Column, show
     from app.cli.wording import ago
 
-    titles = ("key", "name", "status", "scopes", "models", "rpm", "at once", "expires", "last used")
+    titles = ("key", "name", "owner", "status", "scopes", "models", "rpm", "at once", "expires", "last used")
     show(
         [Column(title, right=title in ("rpm", "at once", "last used"), long=title == "models") for title in titles],
         [
             (
-                *(row["key"], row["name"], row["status"], ",".join(row["scopes"])),
+                *(row["key"], row["name"], row["owner"], row["status"], ",".join(row["scopes"])),
                 "all" if row["models"] is None else ",".join(row["models"]),
                 *("-" if row[limit] is None else str(row[limit]) for limit in ("rpm", "concurrency")),
                 row["expires_at"] or "never",

@@ -20,6 +20,7 @@ class Wanted:
     scopes: frozenset[Scope]
     name: str = ""
     models: frozenset[str] | None = None
+    owner: str = ""
     lasts_s: float | None = None
     rpm: int | None = None
     concurrency: int | None = None
@@ -45,6 +46,7 @@ class KeyBook:
                 scopes=wanted.scopes,
                 created_at=now,
                 models=wanted.models,
+                owner=wanted.owner,
                 rpm=wanted.rpm,
                 concurrency=wanted.concurrency,
                 expires_at=None if wanted.lasts_s is None else now + wanted.lasts_s,

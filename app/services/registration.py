@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 from app.core.errors import Conflict, InvalidRequest, ModelNotFound, NotFound, StorageUnavailable
 from app.core.registration import Registration, parse_registration
 from app.core.worker import Admin, Worker
-from app.services import changes, explain, listing, preview
-from app.services.changes import Outcome
+from app.services import changes, explain, listing, ownership, preview
+from app.services.changes import Outcome, Transaction
 from app.services.explain_live import seen
 from app.services.fleet import Fleet
 from app.services.masking import masked_url
@@ -47,6 +48,16 @@ class Registry:
         self._fleet = fleet
         self._settings = settings
         self._verdicts = verdicts or Verdicts(settings)
+        self._owner = ""
+
+    def bound_to(self, owner: str) -> Registry:
+        """The same, for who may register and change only the workers of this owner ('': of anyone).
+
+        Every method that changes something then raises ScopeRefused as well.
+        """
+        bound = copy(self)
+        bound._owner = owner
+        return bound
 
     def register(self, raw: Mapping[str, Any], *, upsert: bool = False) -> Registered:
         """Raises InvalidField, and Conflict when the identity is taken by a worker that is not offline.
@@ -54,6 +65,7 @@ class Registry:
         With `upsert` the identity's worker takes the new registration; its weight and admin state stay unless named.
         """
         wanted = parse_registration(raw, self._settings.may_read_env, self._settings.targets)
+        wanted = ownership.claimed(wanted, self._owner)
         try:
             done = self._store(wanted, upsert)
         except Conflict:
@@ -87,6 +99,8 @@ class Registry:
                 found = [changes.get(tx, worker_id)]
             else:
                 found = workers.find_all(tx, model_name=model_name, url=url, instance=instance)
+            for worker in found:
+                ownership.check(worker, self._owner)
             if not found:
                 raise NotFound(f"No such worker of model {model_name!r} is registered at {masked_url(url or '')}.")
             done = Changed(
@@ -100,13 +114,15 @@ class Registry:
         if weight is None and admin is None:
             raise InvalidRequest("Name what to change: weight, admin, or both.", field="weight")
         with self._database.write() as tx:
-            worker = changes.change(tx, changes.get(tx, worker_id), weight, admin, self._database.now(tx))
+            worker = changes.change(tx, self._get(tx, worker_id), weight, admin, self._database.now(tx))
         self._show()
         return self._row(worker)
 
     def expire(self, worker_id: int) -> dict[str, Any]:
         """Whoever registered it with a time limit says that it is over; its admin state stays. Raises NotFound."""
         with self._database.write() as tx:
+            if self._owner:
+                self._get(tx, worker_id)
             worker = workers.expire(tx, worker_id, self._database.now(tx))
         self._show()
         return self._row(worker)
@@ -114,7 +130,7 @@ class Registry:
     def remove(self, worker_id: int) -> Worker:
         """For good, with its history. The worker as it was. Raises NotFound."""
         with self._database.write() as tx:
-            worker = changes.get(tx, worker_id)
+            worker = self._get(tx, worker_id)
             workers.delete(tx, worker_id)
         self._show()
         return worker
@@ -154,11 +170,17 @@ class Registry:
             found = workers.find_identity(tx, wanted.model_name, wanted.url, wanted.instance)
             if found is None:
                 worker, outcome = changes.create(tx, wanted, now)
-            elif upsert:
-                worker, outcome = changes.upsert(tx, found, wanted, now)
             else:
-                worker, outcome = changes.revive(tx, found, wanted, now)
+                ownership.check(found, self._owner)
+                change = changes.upsert if upsert else changes.revive
+                worker, outcome = change(tx, found, wanted, now)
             return Registered(worker, revision.current(tx), outcome, changes.notes(worker, wanted))
+
+    def _get(self, tx: Transaction, worker_id: int) -> Worker:
+        """To be changed."""
+        worker = changes.get(tx, worker_id)
+        ownership.check(worker, self._owner)
+        return worker
 
     def _row(self, worker: Worker) -> dict[str, Any]:
         pool = None

@@ -52,7 +52,16 @@ def test_a_key_is_revoked_by_its_prefix(manage: Manage) -> None:
     assert "no API key" in refused(manage("key", "revoke", "ffffffffffff"))
 
 
-@pytest.mark.parametrize("wrong", [[], ["--scope", "root"], ["--scope", ""], ["--scope", "infer", "--models", ","]])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [],
+        ["--scope", "root"],
+        ["--scope", ""],
+        ["--scope", "infer", "--models", ","],
+        ["--scope", "infer", "--owner", "team-a"],
+    ],
+)
 def test_a_key_for_nothing_is_not_made(manage: Manage, wrong: list[str]) -> None:
     assert manage("key", "create", *wrong).exit_code == 2
     assert json.loads(done(manage("key", "list", "--json"))) == []

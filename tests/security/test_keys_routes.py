@@ -150,6 +150,42 @@ def test_a_key_for_some_models_asks_and_sees_no_others(api: Api, keys: dict[Scop
     assert bound.status("GET", "/v1/models/other") == 200
 
 
+def test_a_key_with_an_owner_changes_that_owners_workers_alone(api: Api, keys: dict[Scope | None, As]) -> None:
+    from tests.api.management import registration
+
+    team = As(api, make(api, "admin", owner="team-a"))
+    register, workers = "/api/server/register", "/api/server/workers"
+
+    def made(who: As, method: str = "POST", **words: Any) -> Any:
+        return who.send(method, register, json=registration(**words))
+
+    mine = made(team, model_name="owned").json["id"]
+    assert team.send("GET", f"{workers}/{mine}").json["data"]["owner"] == "team-a"
+    theirs = made(keys["admin"], model_name="theirs", owner="team-b").json["id"]
+    nobodys = made(keys["admin"], model_name="nobodys").json["id"]
+    assert "team-a" in refused(made(team, model_name="new", owner="team-b"), 403, "owner")
+    for foreign in (theirs, nobodys):
+        name = "theirs" if foreign == theirs else "nobodys"
+        url = registration()["req_url_template"]
+        for method, path, body in (
+            ("PATCH", f"{workers}/{foreign}", {"weight": 0}),
+            ("POST", f"{workers}/{foreign}/expire", {}),
+            ("DELETE", f"{workers}/{foreign}", {}),
+            ("POST", "/api/server/offline", {"id": foreign}),
+            ("POST", "/api/server/offline", {"model_name": name, "req_url_template": url}),
+            ("PUT", register, registration(model_name=name)),
+            ("POST", register, registration(model_name=name)),
+        ):
+            assert team.status(method, path, body) == 403, (method, path)
+    keys["admin"].send("POST", "/api/server/offline", json={"id": theirs})
+    assert made(team, model_name="theirs").status_code == 403
+    assert made(team, "PUT", model_name="owned", weight=5).status_code == 200
+    assert team.status("PATCH", f"{workers}/{mine}", {"weight": 2}) == 200
+    assert team.status("POST", "/api/server/offline", {"id": mine}) == 200
+    assert team.status("DELETE", f"{workers}/{mine}") == 200
+    assert keys["admin"].status("DELETE", f"{workers}/{theirs}") == 200
+
+
 def test_every_asking_route_was_asked_for_another_model(api: Api) -> None:
     asking = {path for (method, path), scopes in NEEDED.items() if method == "POST" and scopes == ("infer",)}
     assert asking == {path for path in ASKING if not path.startswith("/api/")}
