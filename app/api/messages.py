@@ -1,6 +1,6 @@
 """POST /v1/messages: Anthropic's shape, whole or streamed, from any text worker.
 
-Any key and any anthropic-version are taken. Tokens are not counted ahead: /v1/messages/count_tokens is a 404.
+Any anthropic-version is taken. Tokens are not counted ahead: /v1/messages/count_tokens is a 404.
 """
 
 from __future__ import annotations

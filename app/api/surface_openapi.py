@@ -29,7 +29,7 @@ _OPERATIONS = {
     "messages": asking(
         "messages",
         "Ask a model, in Anthropic's shape.",
-        "From any text worker. Any key and any anthropic-version are taken. Tokens are not counted ahead.",
+        "From any text worker. Any anthropic-version is taken. Tokens are not counted ahead.",
         takes=("MessagesRequest",),
         gives=("MessagesReply",),
         error=("MessagesError",),
