@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -84,12 +83,3 @@ def _answers(server: Server) -> bool:
         return status(server, "/healthz") == 200
     except OSError:
         return False
-
-
-def test_the_admin_key_of_the_environment_closes_the_door_too(sqlite_url: str, tmp_path: Path) -> None:
-    key = "an-admin-key-of-the-environment"
-    with serving(sqlite_url, tmp_path / "var", processes=1, ROLLCALL_ADMIN_KEY=key) as server:
-        assert statuses(server, None) == {401}
-        with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
-            connection.request("GET", "/api/server/workers", headers={"Authorization": f"Bearer {key}"})
-            assert json.loads(connection.getresponse().read())["data"] == []
