@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Flask
     from sqlalchemy import Engine
 
@@ -67,9 +69,19 @@ def _own_engine(app: Flask, url: str) -> Engine:
         return db.engine
 
 
-def start(app: Flask) -> None:
-    """Follow the fleet and check health from this process. The server's hooks call it; so does whoever embeds us."""
+def start(app: Flask, is_stopping: Callable[[], bool] | None = None) -> None:
+    """Follow the fleet and check health from this process. The server's hooks call it; so does whoever embeds us.
+
+    `is_stopping`: asked by /readyz, for who knows of a stop before it begins.
+    """
+    if is_stopping is not None:
+        app.extensions["rollcall"].lifetime.is_announced = is_stopping
     app.extensions["rollcall"].start()
+
+
+def end(app: Flask) -> None:
+    """This process is to stop: open requests have ROLLCALL_GRACE_S left, then they end with an error of their own."""
+    app.extensions["rollcall"].lifetime.end()
 
 
 def stop(app: Flask) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import fnmatch
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from app.core.errors import UpstreamError
 from config import default
 
 ROOT = Path(__file__).resolve().parent.parent
+KEY_BYTES = 32
 NAMES = tuple(name for name in vars(default) if name == "DATABASE_URL" or name.startswith("ROLLCALL_"))
 
 
@@ -39,8 +42,10 @@ class Settings:
     processes: int = 0
     worker_class: str = "gevent"
     threads: int = 64
+    drain_delay: float = 0.0
     grace_s: float = 30.0
     log_level: str = "info"
+    secret_key: tuple[str, ...] = field(default=(), repr=False)
     secret_env: tuple[str, ...] = ()
     max_body_bytes: int = 2_000_000
     max_reply_bytes: int = 32_000_000
@@ -97,9 +102,9 @@ def load_settings(values: Mapping[str, Any] | None = None) -> Settings:
     """Settings from `values` (by default: config/default.py under the environment); raises SettingsError."""
     given = from_environment() if values is None else values
     known: dict[str, Any] = {}
-    for field in fields(Settings):
-        name = "DATABASE_URL" if field.name == "database_url" else f"ROLLCALL_{field.name.upper()}"
-        known[field.name] = _read(name, given.get(name, getattr(default, name)))
+    for each in fields(Settings):
+        name = "DATABASE_URL" if each.name == "database_url" else f"ROLLCALL_{each.name.upper()}"
+        known[each.name] = _read(name, given.get(name, getattr(default, name)))
     if not known["database_url"]:
         known["database_url"] = f"sqlite:///{known['var'] / 'rollcall.db'}"
     settings = Settings(**known)
@@ -117,9 +122,10 @@ def _read(name: str, value: Any) -> Any:
         return Path(value).expanduser().resolve() if value else ROOT / "var"
     if name == "ROLLCALL_MEDIA_DIR":
         return Path(value).expanduser().resolve() if value else None
-    if name in ("ROLLCALL_ALLOWED_HOSTS", "ROLLCALL_SECRET_ENV"):
+    if name in ("ROLLCALL_ALLOWED_HOSTS", "ROLLCALL_SECRET_ENV", "ROLLCALL_SECRET_KEY"):
         parts = value.split(",") if isinstance(value, str) else value
-        return tuple(part.strip() for part in parts if part.strip())
+        listed = tuple(part.strip() for part in parts if part.strip())
+        return tuple(map(_key, listed)) if name == "ROLLCALL_SECRET_KEY" else listed
     if name in _CHOICES:
         return _choice(name, str(value).lower())
     kind = type(getattr(default, name))
@@ -133,7 +139,7 @@ _CHOICES = {
     "ROLLCALL_LOG_LEVEL": ("debug", "info", "warning", "error"),
 }
 _MAY_BE_ZERO = (
-    *("ROLLCALL_PORT", "ROLLCALL_PROCESSES", "ROLLCALL_GRACE_S", "ROLLCALL_SLOW_START_S"),
+    *("ROLLCALL_PORT", "ROLLCALL_PROCESSES", "ROLLCALL_DRAIN_DELAY", "ROLLCALL_GRACE_S", "ROLLCALL_SLOW_START_S"),
     *("ROLLCALL_KEEP_ALIVE_S", "ROLLCALL_RETRY_PERCENT", "ROLLCALL_RETRY_FLOOR"),
 )
 
@@ -142,6 +148,17 @@ def _choice(name: str, value: str) -> str:
     if value not in _CHOICES[name]:
         raise SettingsError(f"{name} is {value!r}; use one of: {', '.join(_CHOICES[name])}.")
     return value
+
+
+def _key(text: str) -> str:
+    """As cryptography's Fernet takes it. The message does not show it."""
+    key = text.replace("+", "-").replace("/", "_")
+    with contextlib.suppress(ValueError):
+        if len(base64.urlsafe_b64decode(key)) == KEY_BYTES:
+            return key
+    raise SettingsError(
+        "ROLLCALL_SECRET_KEY is no key: use 32 random bytes in base64, as `openssl rand -base64 32` prints them."
+    )
 
 
 def _flag(name: str, value: Any) -> bool:

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 ASK_AGAIN_S = 0.1
 WAIT_FOR_LOAD_S = 0.5
 OUTAGE_POLL_S = 1.0
+Remembered = Callable[[], Snapshot | None]
 Changed = Callable[[Worker | None, Worker | None], None]
 """The worker as it was and as it is; None: it was not, or is no more."""
 
@@ -31,10 +32,21 @@ STOP_WAIT_S = 5.0
 class Fleet:
     """Reads are attribute look-ups; loading happens in the watcher thread, or in whoever calls refresh()."""
 
-    def __init__(self, database: Database, poll_s: float, changed: Changed = lambda old, new: None) -> None:
-        """`changed` is told of every worker that changed, came or went, once the snapshot holds it."""
+    def __init__(
+        self,
+        database: Database,
+        poll_s: float,
+        changed: Changed = lambda old, new: None,
+        remembered: Remembered = lambda: None,
+    ) -> None:
+        """`changed` is told of every worker that changed, came or went, once the snapshot holds it.
+
+        `remembered` gives a snapshot to begin with, where the database is away when this process starts.
+        """
         self._database = database
         self._changed = changed
+        self._remembered = remembered
+        self._is_remembered = False
         self._poll_s = poll_s
         self._snapshot: Snapshot | None = None
         self._expiry = Expiry()
@@ -48,6 +60,11 @@ class Fleet:
     @property
     def ready(self) -> bool:
         return self._snapshot is not None
+
+    @property
+    def loaded(self) -> Snapshot | None:
+        """The snapshot, where it comes from the database and not from the last-known one."""
+        return None if self._is_remembered else self._snapshot
 
     def snapshot(self) -> Snapshot:
         if self._snapshot is None:
@@ -72,7 +89,8 @@ class Fleet:
 
     def start(self) -> None:
         """Try a first load, then follow the database in a thread. Does not raise while the database is away."""
-        self._poll()
+        if not self._poll() and not self.ready:
+            self._remember()
         self._stopping.clear()
         self._watcher = threading.Thread(target=self._watch, name="rollcall-fleet", daemon=True)
         self._watcher.start()
@@ -82,6 +100,12 @@ class Fleet:
         if self._watcher is not None:
             self._watcher.join(STOP_WAIT_S)
             self._watcher = None
+
+    def _remember(self) -> None:
+        """Its verdicts stand as they were, like those of a process that lived on; nobody expires meanwhile."""
+        with self._loading:
+            if self._snapshot is None and (known := self._remembered()) is not None:
+                self._snapshot, self._is_remembered = known, True
 
     def _ask_for(self, model_name: str) -> bool:
         """Wait for a look at what was committed before this call: at most one each 100 ms, shared by all who ask.
@@ -136,7 +160,7 @@ class Fleet:
             log.warning("The registry can be read again.")
 
     def _load(self) -> None:
-        old = self._snapshot
+        before, old = self._snapshot, self.loaded
         if old is None:
             self._database.check_schema()
         with self._database.read() as tx:
@@ -154,8 +178,9 @@ class Fleet:
             self._snapshot = new = aged(build(number, everyone), ended)
         else:
             self._snapshot = new = rebuild(old, number, *news, ended)
-        if old is not None:
-            self._tell(old, new, news[1] if news else {*old.workers, *new.workers})
+        self._is_remembered = False
+        if before is not None:
+            self._tell(before, new, news[1] if news else {*before.workers, *new.workers})
 
     def _tell(self, old: Snapshot, new: Snapshot, touched: Iterable[int]) -> None:
         for worker_id in touched:

@@ -114,6 +114,10 @@ class Jobs:
         self._thread = threading.Thread(target=self._run, name="rollcall-jobs", daemon=True)
         self._thread.start()
 
+    def finish(self, timeout_s: float) -> None:
+        """Waits so long for workers without jobs that answer in the background: nobody else can take those over."""
+        self._starter.finish(timeout_s)
+
     def stop(self) -> None:
         """Ends the thread and lets other processes poll what this one was polling. May be called twice."""
         self._stopping = True

@@ -8,6 +8,9 @@ from app.services.checker import Checker
 from app.services.fleet import Fleet
 from app.services.generation import Generation
 from app.services.jobs import Jobs
+from app.services.keeping import Keeping
+from app.services.last_known import LastKnown
+from app.services.lifetime import Lifetime
 from app.services.media import Media
 from app.services.registration import Registry
 from app.services.routing import Router
@@ -34,27 +37,33 @@ class Rollcall:
     jobs: Jobs
     generation: Generation
     sweeper: Sweeper
+    lifetime: Lifetime
+    keeping: Keeping
 
     def start(self) -> None:
         """Follow the fleet, poll jobs, check health. Called once in each serving process, never by the factory."""
         self.client.watchdog.start()
         self.fleet.start()
+        self.keeping.start()
         self.jobs.start_polling()
         self.sweeper.start()
         if self.settings.health_checks:
             self.checker.start()
 
     def stop(self) -> None:
+        self.jobs.finish(self.lifetime.left_s())
         self.checker.stop()
         self.jobs.stop()
         self.sweeper.stop()
+        self.keeping.stop()
         self.fleet.stop()
         self.client.watchdog.stop()
 
 
 def assemble(settings: Settings, database: Database) -> Rollcall:
     verdicts = Verdicts(settings)
-    fleet = Fleet(database, settings.fleet_poll_s, verdicts.changed)
+    last_known = LastKnown(settings, database.address)
+    fleet = Fleet(database, settings.fleet_poll_s, verdicts.changed, last_known.load)
     client = Client(settings)
     prober = Prober(client)
     router = Router(fleet, client, verdicts, settings, settings.secret)
@@ -74,4 +83,6 @@ def assemble(settings: Settings, database: Database) -> Rollcall:
         jobs=jobs,
         generation=Generation(router, jobs, settings.timeout_s),
         sweeper=Sweeper(client),
+        lifetime=Lifetime(client.watchdog, settings.grace_s),
+        keeping=Keeping(fleet, last_known, settings.var),
     )

@@ -10,7 +10,7 @@ from urllib3 import Retry
 
 from app.core.caller import current
 from app.core.conversation import UpstreamRequest
-from app.core.errors import ClientGone
+from app.core.errors import CalledOff
 from app.core.version import VERSION
 from app.settings import Settings
 from app.upstream.dialing import Network
@@ -109,7 +109,7 @@ class Client:
                 connect_s=min(self._connect_s, remaining),
                 idle_s=idle_s,
             )
-        except (SendFailure, ClientGone):
+        except (SendFailure, CalledOff):
             raise
         except ValueError as error:
             message = (
