@@ -16,6 +16,8 @@ _STYLES = {
     "enabled": "",
     "down": "bold red",
     "draining": "yellow",
+    "ejected": "red",
+    "backing_off": "yellow",
     "unknown": "yellow",
     "offline": "dim",
 }
@@ -23,6 +25,15 @@ _STYLES = {
 
 def state(word: str) -> Text:
     return Text(word, style=_STYLES.get(word, ""))
+
+
+def health(row: dict[str, Any]) -> Text:
+    """What the probes say; where a server's own calls say more, that, with the seconds that are left."""
+    if row["status"] not in ("ejected", "backing_off") and row.get("seconds_left") is None:
+        return state(row["probe"])
+    left = "" if row.get("seconds_left") is None else f" {row['seconds_left']:.0f} s"
+    word = "refused" if row["status"] == "down" else row["status"].replace("_", " ")
+    return Text(word + left, style=_STYLES.get(row["status"], ""))
 
 
 def share(row: dict[str, Any]) -> str:
