@@ -49,9 +49,9 @@ class Attempt:
     contact: Contact
     request: ChatRequest
     number: int
-    slot: Slot | None = None
-    verdicts: Verdicts | None = None
-    began: float = 0.0
+    slot: Slot | None
+    verdicts: Verdicts
+    began: float
 
     @property
     def worker(self) -> Worker:
@@ -74,12 +74,17 @@ class Attempt:
         """What `ask` gives; then this attempt is over."""
         try:
             given = ask()
-            self._went_well()
-            return given
         except (SendFailure, WorkerFault, UpstreamError) as error:
-            raise AttemptFailed(self.contact.failure(error)) from error
-        finally:
             self._leave()
+            raise AttemptFailed(self.contact.failure(error)) from error
+        except BaseException:
+            self._leave()
+            raise
+        if self.slot is not None:
+            self.slot.release()
+        if self.verdicts.live:
+            self.verdicts.succeeded(self.worker, self.began)
+        return given
 
     def opened(self, begin: Callable[[], tuple[UpstreamStream, Iterator[Event]]]) -> OpenAnswer:
         """The stream that `begin` opens, once its first event came."""
@@ -103,8 +108,8 @@ class Attempt:
         return self.contact.send(self._request)
 
     def part(self, request: ChatRequest) -> Attempt:
-        """Another call of the same attempt, to the same worker; it holds no slot."""
-        return replace(self, request=request, slot=None, verdicts=None)
+        """Another call of the same attempt, to the same worker; it holds no slot and decides nothing."""
+        return replace(self, request=request, slot=None, verdicts=Verdicts())
 
     def _whole(self) -> Reply:
         contact = self.contact
@@ -139,11 +144,11 @@ class Attempt:
                 yield first
             yield from events
             upstream.finish()
-            self._went_well()
+            if self.verdicts.live:
+                self.verdicts.succeeded(self.worker, self.began)
         except (SendFailure, WorkerFault) as error:
             failure = self.contact.failure(error)
-            if self.verdicts is not None:
-                self.verdicts.judged(self.worker, failure, self.began)
+            self.verdicts.judged(self.worker, failure, self.began)
             broken = verdict([failure])
             broken.attempts = self.number
             raise broken from None
@@ -154,14 +159,10 @@ class Attempt:
         upstream.close()
         self._leave()
 
-    def _went_well(self) -> None:
-        if self.verdicts is not None and self.verdicts.live:
-            self.verdicts.succeeded(self.worker, self.began)
-
     def _leave(self) -> None:
         if self.slot is not None:
             self.slot.release()
-        if self.verdicts is not None and self.verdicts.live:
+        if self.verdicts.live:
             self.verdicts.left(self.worker, self.began)
 
     def _request(self, secrets: Secrets, token: str | None) -> UpstreamRequest:

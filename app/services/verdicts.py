@@ -13,7 +13,7 @@ from app.core import live as machine
 from app.core.health import JITTER
 from app.core.live import WELL, Call, Live, LivePolicy
 from app.core.retry import Failure
-from app.core.selection import Pool
+from app.core.selection import ALL_OF_IT, Pool
 from app.core.transitions import LiveEvent
 from app.core.worker import Worker
 from app.settings import Settings
@@ -32,7 +32,7 @@ class Look:
     out: frozenset[int] = NOBODY
     on_trial: frozenset[int] = NOBODY
     capped: frozenset[int] = NOBODY
-    parts: Mapping[int, float] = field(default_factory=dict)
+    parts: Mapping[int, float] = field(default_factory=lambda: ALL_OF_IT)
     lives: Mapping[int, Live] = field(default_factory=dict)
 
 
@@ -139,7 +139,7 @@ class Verdicts:
             out=frozenset(resting.union(aside) - capped - trials),
             on_trial=frozenset(trials),
             capped=capped,
-            parts={each: part for each, part in parts.items() if part < 1},
+            parts={each: part for each, part in parts.items() if part < 1} or ALL_OF_IT,
             lives=lives,
         )
 
