@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,8 +39,8 @@ def test_a_killed_worker_costs_only_what_was_inside_it_and_nothing_is_sent_twice
     assert kill.later == []
     assert len(kill.failures) <= CALLERS_INSIDE
     assert all(sample.is_honest for sample in load.samples)
-    spoken = [line.prompt for line in journal_of(two.journal) if line.what == "spoke"]
-    assert [prompt for prompt in spoken if spoken.count(prompt) > 1] == []
+    spoken = Counter(line.prompt for line in journal_of(two.journal) if line.what == "spoke")
+    assert {sample.prompt: spoken[sample.prompt] for sample in load.samples if spoken[sample.prompt] > 1} == {}
 
 
 def test_a_worker_that_hangs_gets_nothing_once_that_is_known(two: Pair, server: Server) -> None:
