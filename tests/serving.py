@@ -134,11 +134,8 @@ class Server:
         return 0
 
 
-@contextmanager
-def serving(database_url: str, folder: Path, *, processes: int = 2, **settings: str) -> Iterator[Server]:
-    """A server over a migrated database, ready to be asked. `settings` are environment variables; `folder` its var/."""
-    folder.mkdir(parents=True, exist_ok=True)
-    environment = {
+def environment_for(database_url: str, folder: Path, processes: int, settings: Mapping[str, str]) -> dict[str, str]:
+    return {
         **{name: value for name, value in os.environ.items() if not name.startswith("ROLLCALL_")},
         "DATABASE_URL": database_url,
         "ROLLCALL_PORT": "0",
@@ -146,6 +143,13 @@ def serving(database_url: str, folder: Path, *, processes: int = 2, **settings: 
         "ROLLCALL_VAR": str(folder),
         **settings,
     }
+
+
+@contextmanager
+def serving(database_url: str, folder: Path, *, processes: int = 2, **settings: str) -> Iterator[Server]:
+    """A server over a migrated database, ready to be asked. `settings` are environment variables; `folder` its var/."""
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = environment_for(database_url, folder, processes, settings)
     log_file = folder / f"serve-{time.monotonic_ns()}.log"
     with log_file.open("wb") as log:
         command = [sys.executable, "manage.py", "serve"]
