@@ -41,7 +41,8 @@ def _nothing() -> None:
 class Attempt:
     """`number` counts from 1. `slot` is held until the answer is whole, closed or failed.
 
-    `verdicts` hear how it ends, but for failures that AttemptFailed tells; `began` is of time.monotonic().
+    `verdicts` hear how it ends, but for what AttemptFailed tells: whoever catches it judges that. `began` is of
+    time.monotonic().
 
     Raises AttemptFailed, and InvalidRequest where the caller's values cannot be sent.
     """
@@ -75,8 +76,11 @@ class Attempt:
         try:
             given = ask()
         except (SendFailure, WorkerFault, UpstreamError) as error:
-            self._leave()
+            self._free()
             raise AttemptFailed(self.contact.failure(error)) from error
+        except AttemptFailed:
+            self._free()
+            raise
         except BaseException:
             self._leave()
             raise
@@ -96,8 +100,11 @@ class Attempt:
                 upstream.close()
                 raise
         except (SendFailure, WorkerFault, UpstreamError) as error:
-            self._leave()
+            self._free()
             raise AttemptFailed(self.contact.failure(error)) from error
+        except AttemptFailed:
+            self._free()
+            raise
         except BaseException:
             self._leave()
             raise
@@ -159,9 +166,13 @@ class Attempt:
         upstream.close()
         self._leave()
 
-    def _leave(self) -> None:
+    def _free(self) -> None:
         if self.slot is not None:
             self.slot.release()
+
+    def _leave(self) -> None:
+        """It is over, and says nothing about the worker unless that was said before."""
+        self._free()
         if self.verdicts.live:
             self.verdicts.left(self.worker, self.began)
 

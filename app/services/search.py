@@ -77,7 +77,7 @@ class Search:
             full[found.worker.id] = found
         if full:
             return self._waited(full, started)
-        return found if (found := self.panic()) is not None and self._take(found) else None
+        return self._in_need()
 
     def draw(self, excluded: Collection[int] = ()) -> Found | None:
         """A worker that was not tried and can carry the request, whether it has room or not."""
@@ -107,9 +107,16 @@ class Search:
         worker = panic_choice(pool, look, self._tried, self._suits)
         if worker is None:
             return None
-        self.panicked = True
         dialect = dialect_of(worker)
         return Found(worker, dialect, dialect.timeout_s or self._timeout_s)
+
+    def _in_need(self) -> Found | None:
+        found = self.panic()
+        if found is None:
+            return None
+        found.trial_began = self._verdicts.started_in_need(found.worker)
+        self.panicked = found.trial_began is not None
+        return found if self.panicked and self._take(found) else None
 
     def _suits(self, worker: Worker) -> bool:
         dialect = dialect_of(worker)
