@@ -106,13 +106,13 @@ TGI = case(
     ),
     step(
         "hi",
-        call("POST /", ANY, said({"error": "Model is overloaded", "error_type": "overloaded"}, 429, retry_after="7")),
-        want=Want("Model is overloaded", status=429, code="upstream_rate_limited"),
+        call("POST /", ANY, said({"error": "`inputs` must be short", "error_type": "validation"}, 422)),
+        want=Want("`inputs` must be short", status=422, code="upstream_rejected"),
     ),
     step(
         "hi",
-        call("POST /", ANY, said({"error": "`inputs` must be short", "error_type": "validation"}, 422)),
-        want=Want("`inputs` must be short", status=422, code="upstream_rejected"),
+        call("POST /", ANY, said({"error": "Model is overloaded", "error_type": "overloaded"}, 429, retry_after="7")),
+        want=Want("Model is overloaded", status=429, code="upstream_rate_limited"),
     ),
 )
 
