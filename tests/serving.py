@@ -117,13 +117,16 @@ class Server:
         self.process.wait(PATIENCE_S)
 
     def wait_until_ready(self) -> None:
+        self.wait_until_it_listens()
+        self.ask_each("GET", "/readyz", until=lambda answer: answer.status == 200)
+
+    def wait_until_it_listens(self) -> None:
         def port() -> int | None:
             assert self.process.poll() is None, f"the server ended: {self.log}"
             found = _LISTENS.search(self.log)
             return int(found[1]) if found else None
 
         self.port = wait_for("the server's port", port)
-        self.ask_each("GET", "/readyz", until=lambda answer: answer.status == 200)
 
     def _who_holds(self, remote_port: int) -> int:
         for pid in self.pids:

@@ -105,7 +105,7 @@ def replaced(it: Running) -> None:
     serves(server)
 
 
-def test_locked_or_gone(running: Running) -> None:
+def test_locked_or_gone(running: Running, upstream: FakeUpstream) -> None:
     """SQLite's write lock is held, which those who read do not notice; PostgreSQL takes no connection."""
     with outage(running.url):
         serves(running.server)
@@ -113,6 +113,8 @@ def test_locked_or_gone(running: Running) -> None:
         replaced(running)
         assert ("The last-known fleet serves until" in running.server.log) == running.is_postgres
     recovers(running)
+    late = running.server.register(**openai_worker("late", upstream.url))
+    running.server.wait_for_status(late, "available")  # the probes go on, too
 
 
 def test_behind(running: Running) -> None:

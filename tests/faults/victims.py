@@ -78,7 +78,13 @@ class Served:
     def wait_until_back(self) -> None:
         if self.process.poll() is not None:
             self.start()
-        Server(self.process, self._log).wait_until_ready()
+        self.server().wait_until_ready()
+
+    def server(self) -> Server:
+        """As it listens now, ready or not."""
+        server = Server(self.process, self._log)
+        server.wait_until_it_listens()
+        return server
 
 
 @contextmanager
