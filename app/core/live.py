@@ -129,7 +129,8 @@ def may_be_asked_in_need(live: Live, now: float) -> bool:
 
 
 def ask_in_need(live: Live, now: float) -> Live:
-    return live if live.in_need == 0 else replace(live, in_need=now + TRIAL_S)
+    """Who is merely busy (a pause that it did not name) answers, and needs no such care."""
+    return live if live.in_need == 0 or live.state == "backing off" else replace(live, in_need=now + TRIAL_S)
 
 
 def told_in_need(live: Live, event: LiveEvent, now: float, policy: LivePolicy) -> Live:

@@ -211,8 +211,9 @@ def test_when_all_want_a_pause_the_caller_is_told_how_long_the_shortest_is(clock
 
 
 def test_a_pause_that_the_worker_did_not_name_turns_nobody_away() -> None:
-    with FakeUpstream(json_answer({"error": "slow down"}, 429), GOOD) as one:
-        assert asked(router(worker(1, one.url)), 2) == [-1, 1]
+    busy = json_answer({"error": "slow down"}, 429)
+    with FakeUpstream(busy, BOOM, busy, BOOM, GOOD) as one:
+        assert asked(router(worker(1, one.url)), 5) == [-1, -1, -1, -1, 1]
 
 
 def test_slow_start_gives_a_tenth_at_first(clock: Skipping, monkeypatch: pytest.MonkeyPatch) -> None:
