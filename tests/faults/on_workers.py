@@ -37,6 +37,11 @@ class Pair:
             self.server.wait_for_status(worker_id, "available")
 
 
+def wait_until_down(server: Server, worker_id: int) -> None:
+    """By the probes' verdict; a refused connection alone is called down as well."""
+    wait_for(f"worker {worker_id} to be down", lambda: server.worker(worker_id)["probe"] == "down")
+
+
 @contextmanager
 def pair(server: Server, folder: Path, name: str, **words: Any) -> Iterator[Pair]:
     with models(folder, 2) as (two, journal):
@@ -75,7 +80,7 @@ def kill_one(pair: Pair, load: Load, victim: int = 0) -> Kill:
     load.wait_for_more(20)
     pair.models[victim].kill()
     at = time.monotonic()
-    pair.server.wait_for_status(pair.ids[victim], "down")
+    wait_until_down(pair.server, pair.ids[victim])
     load.wait_for_more(20)
     pair.models[victim].start()
     pair.wait_until_up()
@@ -99,7 +104,7 @@ def hang_one(pair: Pair, load: Load, seconds: float, victim: int = 0) -> Hang:
     load.wait_for_more(20)
     heard = len(journal_of(pair.journal))
     with pair.models[victim].hung() as began:
-        pair.server.wait_for_status(pair.ids[victim], "down")
+        wait_until_down(pair.server, pair.ids[victim])
         marked = time.monotonic()
         wait_for("the end of the hang", lambda: time.monotonic() >= max(began + seconds, marked + 2))
     woke = time.monotonic()
@@ -120,7 +125,7 @@ def black_hole(server: Server, name: str) -> float:
         server.wait_for_status(ids[1], "available")
         bad.answer_with(hang())
         began = time.monotonic()
-        server.wait_for_status(ids[1], "down")
+        wait_until_down(server, ids[1])
         took = time.monotonic() - began
         server.ask_each(
             "POST", CHAT, question(name), until=lambda answer: answer.headers["X-Rollcall-Worker"] == f"{ids[0]}"
