@@ -1,15 +1,16 @@
-# make demo · run · test · bench · soak · test-live. Each builds .venv from its lock file when needed.
+# make demo · run · test · bench · chaos · soak · test-live. Each builds .venv from its lock file when needed.
 PYTHON ?= python3
 BIN := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: help demo run test bench soak test-live
+.PHONY: help demo run test bench chaos soak test-live
 
 help:
 	@echo "make demo [PORT=8007]   the whole story on one terminal: a server and two toy model services"
 	@echo "make run  [PORT=8007]   the server alone"
 	@echo "make test               everything that CI runs: tests, lint, types"
 	@echo "make bench              the figures of docs/performance.md"
+	@echo "make chaos [MINUTES=10] [KILLS=1000] [RESTARTS=100] [ONLY=part,part]   everything breaks, for an hour"
 	@echo "make soak               4,000 completions, kills and restarts on both databases, in a minute"
 	@echo "make test-live          a model server that nobody here wrote, asked through Rollcall"
 
@@ -27,6 +28,10 @@ test: .venv/.dev
 
 bench: .venv/.dev
 	@$(BIN)/python -m bench.run
+
+chaos: .venv/.dev
+	@$(if $(MINUTES),MINUTES=$(MINUTES)) $(if $(KILLS),KILLS=$(KILLS)) $(if $(RESTARTS),RESTARTS=$(RESTARTS)) \
+	    $(if $(ONLY),ONLY=$(ONLY)) $(BIN)/python -m tests.faults.run
 
 soak: .venv/.dev
 	@$(BIN)/python -m tests.acceptance.soak

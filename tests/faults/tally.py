@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -39,9 +40,13 @@ class Tally:
         """Held where `measured` is at most `limit`, which the table names."""
         self.note(f"{promise} ≤ {limit:g} {unit}".rstrip(), measured <= limit, measured, unit, why)
 
-    def none(self, promise: str, found: list[object]) -> None:
-        """Held where nothing was found."""
-        self.note(promise, not found, len(found), why=found[:2])
+    def none(self, promise: str, tried: int, found: Sequence[object]) -> None:
+        """Tried so often, and `found` is where it did not hold."""
+        row = self.rows.setdefault(promise, Row())
+        row.tried += tried
+        row.held += tried - len(found)
+        if found:
+            print(f"  NOT HELD: {promise}: {len(found)} of {tried}, {found[:2]}"[:2000], flush=True)
 
     def table(self) -> str:
         cells = [("promise", "tried", "held", "worst")]
