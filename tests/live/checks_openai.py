@@ -149,7 +149,8 @@ def embeddings(model):
     words = {"model": model, "input": ["the sea", "a hand"]}
     numbers = client.embeddings.create(**words, encoding_format="float")
     packed = lenient.embeddings.create(**words)
-    text = lenient.embeddings.with_raw_response.create(**words, encoding_format="base64").json()["data"][0]["embedding"]
+    raw = json.loads(lenient.embeddings.with_raw_response.create(**words, encoding_format="base64").text)
+    text = raw["data"][0]["embedding"]
     show(f"{len(numbers.data)} vectors of {len(numbers.data[0].embedding)}, {numbers.usage.prompt_tokens} tokens")
     show(f"float {numbers.data[0].embedding[:2]}, base64 {text[:16]}…")
     assert [row.index for row in numbers.data] == [0, 1]
