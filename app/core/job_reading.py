@@ -118,6 +118,8 @@ class JobReading:
             found = path.find(seen)
             text = None if found is None else self.output.text(text_of(found))
             return (Item("text", text),) if text else ()
+        if self.output.kind == "binary" and not path.text.strip():
+            return ()  # the poll that is the result itself is no JSON
         return self.output.items(path.find_all(seen))
 
     def _made(self, value: Any, told: Mapping[str, Any]) -> tuple[Item, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SSE, NDJSON, PLAIN, JSON = "text/event-stream", "application/x-ndjson", "text/plain; charset=utf-8", "application/json"
-CHAT, EMBED, IMAGE = "/v1/chat/completions", "/v1/embeddings", "/v1/images/generations"
+CHAT, EMBED, IMAGE, VIDEO = "/v1/chat/completions", "/v1/embeddings", "/v1/images/generations", "/v1/videos"
 ANY: Any = object()
 """Not looked at."""
 
@@ -68,6 +68,7 @@ class Case:
     steps: tuple[Step, ...]
     probes: Mapping[str, Said] = field(default_factory=dict)
     """By method and target; other probes get an empty 200."""
+    probe_headers: Mapping[str, str] = field(default_factory=dict)
     standbys: tuple[Mapping[str, Any], ...] = ()
     """Other workers of the model, with these words laid over; asked where the first one fails."""
 
