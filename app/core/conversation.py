@@ -32,10 +32,10 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts; `raw` is an OpenAI-shaped worker's own usage object, details and all."""
+    """Token counts, at least one; None: the worker did not say. `raw` is an OpenAI-shaped worker's own usage object."""
 
-    prompt: int
-    completion: int
+    prompt: int | None
+    completion: int | None
     raw: JsonObject | None = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -93,5 +94,12 @@ def _more_slots(attempt: Attempt, count: int, slots: Slots) -> list[Slot] | None
 def _sum(results: list[Result]) -> Result:
     items = tuple(item for each in results for item in each.items)
     counts = [each.usage for each in results if each.usage is not None]
-    usage = Usage(sum(count.prompt for count in counts), sum(count.completion for count in counts)) if counts else None
+    usage = None
+    if counts:
+        usage = Usage(_total(count.prompt for count in counts), _total(count.completion for count in counts))
     return Result(items, results[0].finish, usage)
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
