@@ -27,7 +27,7 @@ def run(plan: Plan, settings: Settings, *, ready_timeout_s: float, grace_s: floa
         say(f"started {child.name} as process {child.pid} on port {plan.claim.port}")
         try:
             return _lived(plan, child, readiness, moments, ready_timeout_s, grace_s)
-        except EndNow:
+        except EndNow:  # while it was being ended
             return 0
         finally:
             child.kill()
@@ -49,6 +49,9 @@ def _lived(
         if plan.lease.was_held:
             _drain(child, plan.claim.port, moments, grace_s)
         return 0 if code is None else max(code, 0) or 1
+    except EndNow:
+        child.kill()
+        return 0
     finally:
         child.end(moments.wait)
 
