@@ -248,6 +248,13 @@ def test_a_spoiled_registration(api: Api, raw: Any) -> None:
     assert api.get("/v1/models").status_code == 200
 
 
+def test_a_name_with_line_breaks_leaves_the_sentence_one_line(api: Api) -> None:
+    for body in ({"a\r\nX-Evil: 1": 1}, {"messages": {"a\r\nb": 1}}, {"limits": {"A\nB": 1}, "body": {"a": "{INPUT}"}}):
+        answer = api.post(REGISTER, {"model_name": "m", "req_url_template": "http://127.0.0.1:9/", **body})
+        assert answer.status_code == 422
+        check(answer, "seed")
+
+
 @pytest.mark.parametrize("sound", REGISTRATIONS, ids=lambda each: each["model_name"])
 def test_the_sound_ones_are_taken(api: Api, sound: Any) -> None:
     answer = api.send("POST", f"{REGISTER}?dry_run=true", json=sound)
