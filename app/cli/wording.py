@@ -16,6 +16,7 @@ _STYLES = {
     "enabled": "",
     "down": "bold red",
     "draining": "yellow",
+    "expired": "yellow",
     "unknown": "yellow",
     "offline": "dim",
 }
@@ -23,6 +24,11 @@ _STYLES = {
 
 def state(word: str) -> Text:
     return Text(word, style=_STYLES.get(word, ""))
+
+
+def intent(row: dict[str, Any]) -> Text:
+    """What is wanted of a worker: by operators, else by whoever registered it for a time that is over."""
+    return state("expired" if row["status"] == "expired" else row["admin"])
 
 
 def share(row: dict[str, Any]) -> str:

@@ -56,7 +56,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
                 wording.place(row),
                 str(row["weight"]),
                 wording.share(row),
-                wording.state(row["admin"]),
+                wording.intent(row),
                 wording.state(row["probe"]),
                 wording.ago(row["last_ok_at"]),
                 wording.error(row),

@@ -50,6 +50,16 @@ def test_piped_it_is_one_whole_line_for_each_worker(manage: Manage) -> None:
     assert second.split() == ["2", "m", URL, "(two)", "1", "25", "%", "enabled", "unknown", "never"]
 
 
+def test_a_registration_that_has_ended_says_so(manage: Manage, sqlite_url: str) -> None:
+    worker = add(manage, ttl_s=60)
+    engine = create_engine(sqlite_url, **engine_options(sqlite_url))
+    with (database := Database(engine)).write() as tx:
+        workers.expire(tx, worker, database.now(tx))
+    engine.dispose()
+    line = done(manage("list-workers", "--status", "expired")).splitlines()[1]
+    assert line.split() == ["1", "m", URL, "1", "-", "expired", "unknown", "never"]
+
+
 def test_at_80_columns_url_and_error_have_lines_of_their_own(manage: Manage, sqlite_url: str) -> None:
     worker = add(manage)
     probed(sqlite_url, worker, Health(probe="down", streak=-3, last_error="connection refused", due_at=1.0))
