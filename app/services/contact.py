@@ -13,7 +13,7 @@ from app.core.reading import WorkerFault
 from app.core.retry import Failure, Kind, retry_after_s
 from app.core.template import Secrets
 from app.core.worker import Worker
-from app.services.redaction import redacted
+from app.services.redaction import redacted, secrets_of
 from app.services.tokens import Tokens
 from app.upstream.client import Client, SendFailure, UpstreamReply, UpstreamStream
 
@@ -89,7 +89,9 @@ class Contact:
 
     def redacted(self, message: str) -> str:
         """What the worker said, without the credentials that it was sent."""
-        return message if self._sent is None else redacted(message, self._sent, self._used)
+        if self._sent is None:
+            return message
+        return redacted(message, self._sent, {*self._used, *secrets_of(self.worker, self.secrets)})
 
     def _refusal(self, reply: UpstreamReply) -> Failure:
         """The failure in a reply of any status but 2xx."""
