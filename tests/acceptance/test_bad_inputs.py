@@ -255,6 +255,15 @@ def test_a_name_with_line_breaks_leaves_the_sentence_one_line(api: Api) -> None:
         check(answer, "seed")
 
 
+@pytest.mark.parametrize("preset", [7, None, "", "antropic", "x" * 5000, [], {}, True, "../anthropic", "a\u0000b"])
+def test_a_preset_that_is_none(api: Api, preset: Any) -> None:
+    for path in (REGISTER, f"{REGISTER}?dry_run=true"):
+        answer = api.post(path, {"preset": preset, "model_name": "m"})
+        message = check(answer, "seed")
+        assert answer.status_code in (400, 422), message
+        assert answer.json["error"]["field"] in ("preset", "req_url_template"), message
+
+
 @pytest.mark.parametrize("sound", REGISTRATIONS, ids=lambda each: each["model_name"])
 def test_the_sound_ones_are_taken(api: Api, sound: Any) -> None:
     answer = api.send("POST", f"{REGISTER}?dry_run=true", json=sound)
