@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
+from tests.acceptance.bad_bodies import BODIES, RAW
 from tests.acceptance.bad_door import IMAGE, TEXT, VECTORS, copied, worker_of
+from tests.acceptance.bad_registrations import REGISTRATIONS
 from tests.acceptance.bad_trees import anything, spoiled
 from tests.api.management import REGISTER, Api, management
 from tests.fakes import Exchange, bytes_answer, json_answer, openai_answer, openai_stream
@@ -117,123 +119,6 @@ def check(answer: TestResponse, surface: str) -> str:
     return message
 
 
-REGISTRATIONS: list[Any] = [
-    {
-        "model_name": "m",
-        "req_url_template": "http://127.0.0.1:9/v1/{MODEL_NAME}?a={TOP_K}",
-        "req_type": "POST",
-        "req_param": {"v": "1", "k": "${env:ACCEPTANCE_KEY}"},
-        "is_stream": False,
-        "header": {"Authorization": "Bearer {ACCESS_TOKEN}", "X-A": "${env:ACCEPTANCE_KEY}"},
-        "body": {"m": "{MESSAGES}", "s": "{SYSTEM_PROMPT}", "t": "{MODEL_TEMPERATURE:0.5}", "x": ["{SEED}", {"y": 1}]},
-        "body_type": "json",
-        "owner": "o",
-        "worker_type": "REMOTE",
-        "response_extract": "a.b[].c|d",
-        "weight": 1,
-        "instance": "i",
-        "upstream_model": "u",
-        "messages": {
-            "system": "separate",
-            "roles": {"assistant": "model"},
-            "item": {"role": "{ROLE}", "parts": [{"text": "{CONTENT}"}]},
-            "shape": "list",
-        },
-        "stream": {
-            "framing": "sse",
-            "mode": "delta",
-            "req_url_template": "http://127.0.0.1:9/stream",
-            "req_param": {"alt": "sse"},
-            "header": {"X-B": "1"},
-            "body": {"stream": True},
-            "when": {"type": ["a", "b"]},
-            "delta_extract": "d.t",
-            "finish_extract": "f",
-            "usage": {"prompt": "u.p", "completion": ["u.c", "u.d"]},
-            "done": "[DONE]",
-            "done_when": {"@event": "end"},
-        },
-        "finish_extract": "f",
-        "usage": {"prompt": ["u.p"], "completion": "u.c"},
-        "error": [{"e": "*"}, {"c": {"not": 0}}],
-        "error_extract": "e.m",
-        "retry": ["502", "reset"],
-        "retry_when": {"m": {"match": "full|busy"}},
-        "timeout_s": 5,
-        "health": {
-            "req_url_template": "http://127.0.0.1:9/health",
-            "header": {"X-C": "1"},
-            "expect": {"status": "ok"},
-            "interval_s": 5,
-            "timeout_s": 1,
-            "fall": 2,
-            "rise": 2,
-        },
-        "task": "text",
-        "output": {"type": "text", "as": "text", "regex": "a(.*)b", "strip_prompt": True},
-        "limits": {"concurrency": 2, "MODEL_TEMPERATURE": {"min": 0, "max": 1}},
-        "auth": {
-            "req_type": "POST",
-            "req_url_template": "http://127.0.0.1:9/token",
-            "req_param": {"g": "c"},
-            "header": {"X-D": "1"},
-            "body": {"id": "${env:ACCEPTANCE_KEY}"},
-            "body_type": "form",
-            "token_extract": "t",
-            "expires_extract": "e",
-        },
-        "ttl_s": 60,
-    },
-    {
-        "model_name": "v",
-        "req_url_template": "http://127.0.0.1:9/v",
-        "task": "video",
-        "body": {"prompt": "{USER_PROMPT}", "s": "{SECONDS}"},
-        "body_type": "multipart",
-        "output": {"type": "video", "as": "url"},
-        "job": {
-            "id_extract": "id",
-            "req_type": "GET",
-            "req_url_template": "http://127.0.0.1:9/tasks/{JOB_ID}?u={RESP:u}",
-            "header": {"X-E": "1"},
-            "done_when": {"{JOB_ID}.s": "done"},
-            "failed_when": {"s": ["failed"]},
-            "result_extract": "o[*].url",
-            "error_extract": "e",
-            "progress_extract": "p",
-            "interval_s": 1,
-            "timeout_s": 60,
-            "download": {"header": {"X-F": "1"}},
-        },
-    },
-    {
-        "model_name": "g",
-        "req_url_template": "http://127.0.0.1:9/call",
-        "body": {"data": ["{USER_PROMPT}"]},
-        "stream": {"mode": "cumulative", "delta_extract": "@json[0]"},
-        "job": {
-            "id_extract": "event_id",
-            "req_url_template": "{RESP:url}",
-            "framing": "sse",
-            "done_when": {"@event": "complete"},
-            "failed_when": {"@event": "error"},
-            "result_template": "http://127.0.0.1:9/{RESP:{JOB_ID}.f}",
-        },
-    },
-    {
-        "model_name": "t",
-        "req_url_template": "http://127.0.0.1:9/t",
-        "messages": {
-            "shape": "text",
-            "item": {"system": "{CONTENT}", "user": "U: {CONTENT}", "assistant": "A: {CONTENT}", "end": "A:"},
-        },
-        "body": {"prompt": "{MESSAGES}"},
-        "limits": {"TOP_K": {"max": 3}},
-    },
-    {"preset": "anthropic", "model_name": "c", "header": {"x-api-key": "${env:ACCEPTANCE_KEY}"}},
-]
-
-
 @few
 @given(raw=spoiled(REGISTRATIONS))
 def test_a_spoiled_registration(api: Api, raw: Any) -> None:
@@ -270,127 +155,6 @@ def test_the_sound_ones_are_taken(api: Api, sound: Any) -> None:
     assert answer.status_code == 200, answer.text
 
 
-HI = [{"role": "user", "content": "hi"}]
-PIXEL = "data:image/png;base64,iVBORw0KGgo="
-TOOL = {"type": "function", "function": {"name": "add", "description": "d", "parameters": {"type": "object"}}}
-CALLED = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
-CHAT = {
-    "model": "shaped",
-    "messages": [
-        {"role": "system", "content": "be brief"},
-        {
-            "role": "user",
-            "content": [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": PIXEL}}],
-        },
-        {"role": "assistant", "content": None, "tool_calls": [CALLED]},
-        {"role": "tool", "tool_call_id": "c1", "content": "3"},
-        *HI,
-    ],
-    "tools": [TOOL],
-    "tool_choice": {"type": "function", "function": {"name": "add"}},
-    "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {}}},
-    "temperature": 0.5,
-    "top_p": 1,
-    "max_tokens": 9,
-    "max_completion_tokens": 9,
-    "stop": ["a"],
-    "seed": 1,
-    "n": 1,
-    "stream": False,
-    "stream_options": {"include_usage": True},
-    "logprobs": True,
-    "top_logprobs": 2,
-    "user": "u",
-    "metadata": {"a": "b"},
-}
-MESSAGES = {
-    "model": "shaped",
-    "max_tokens": 9,
-    "system": [{"type": "text", "text": "be brief", "cache_control": {"type": "ephemeral"}}],
-    "messages": [
-        {
-            "role": "user",
-            "content": [
-                {"type": "text", "text": "a"},
-                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}},
-            ],
-        },
-        {
-            "role": "assistant",
-            "content": [
-                {"type": "thinking", "thinking": "t", "signature": "s"},
-                {"type": "tool_use", "id": "t1", "name": "add", "input": {"a": 1}},
-            ],
-        },
-        {
-            "role": "user",
-            "content": [{"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "3"}]}],
-        },
-    ],
-    "tools": [{"name": "add", "description": "d", "input_schema": {"type": "object"}}],
-    "tool_choice": {"type": "tool", "name": "add"},
-    "stop_sequences": ["a"],
-    "temperature": 0.5,
-    "top_k": 3,
-    "top_p": 1,
-    "metadata": {"user_id": "u"},
-    "thinking": {"type": "enabled", "budget_tokens": 1024},
-    "output_config": {"format": {"type": "json_schema", "schema": {}}},
-    "stream": False,
-}
-BODIES: dict[str, tuple[str, str, list[Any]]] = {
-    "chat": (
-        "/v1/chat/completions",
-        "openai",
-        [CHAT, CHAT | {"stream": True}, {"model": "many", "messages": HI, "top_k": 3, "seed": 1, "size": "1x1"}],
-    ),
-    "small": (
-        "/api/v1/chat/completions",
-        "either",
-        [{"model_name": "many", "input": "hi", "top_k": 1}, {"model_name": "image", "input": "hi"}],
-    ),
-    "messages": ("/v1/messages", "anthropic", [MESSAGES, MESSAGES | {"stream": True}, {**MESSAGES, "model": "many"}]),
-    "completions": (
-        "/v1/completions",
-        "openai",
-        [
-            {"model": "shaped", "prompt": "hi", "max_tokens": 3, "logprobs": 1, "n": 1, "best_of": 1, "suffix": None},
-            {"model": "many", "prompt": ["hi"], "echo": True, "stream": True, "stop": ["a"], "temperature": 1},
-        ],
-    ),
-    "embeddings": (
-        "/v1/embeddings",
-        "openai",
-        [
-            {"model": "embedding", "input": ["a", "b"], "encoding_format": "base64", "dimensions": 2, "user": "u"},
-            {"model": "embedding", "input": [[1, 2], [3]], "encoding_format": "float"},
-        ],
-    ),
-    "images": (
-        "/v1/images/generations",
-        "openai",
-        [
-            {"model": "image", "prompt": "a", "n": 2, "size": "64x64", "response_format": "url", "quality": "hd"},
-            {"model": "binary", "prompt": "a", "n": 1, "response_format": "b64_json", "seed": 1, "stream": False},
-        ],
-    ),
-    "videos": (
-        "/v1/videos",
-        "openai",
-        [
-            {
-                "model": "video",
-                "prompt": "a",
-                "seconds": "4",
-                "size": "64x64",
-                "input_reference": {"image_url": PIXEL},
-                "n": 1,
-            }
-        ],
-    ),
-}
-
-
 @pytest.mark.parametrize("surface", BODIES)
 @few
 @given(data=st.data())
@@ -416,22 +180,6 @@ def test_the_sound_bodies_are_answered(api: Api, models: dict[str, str], surface
         name = "model_name" if "model_name" in body else "model"
         answer = api.post(path, {**body, name: models[body[name]]})
         assert answer.status_code == 200 or "can carry" in answer.text, (body, answer.text)
-
-
-RAW: list[tuple[bytes, int]] = [
-    (b"", 400),
-    (b"{", 400),
-    (b"[]", 400),
-    (b"null", 400),
-    (b"1", 400),
-    (b'"x"', 400),
-    (b'{"model": "\xff"}', 400),
-    (b'{"model": NaN}', 400),
-    (b'{"model": "m"' + b"[" * 10_000, 400),
-    (b'{"a":' * 10_000, 400),
-    (b"{}", 400),
-    (b'{"model": "nobody", "model": 1}', 400),
-]
 
 
 @pytest.mark.parametrize("surface", BODIES)
