@@ -118,8 +118,8 @@ class JobReading:
             found = path.find(seen)
             text = None if found is None else self.output.text(text_of(found))
             return (Item("text", text),) if text else ()
-        if self.output.kind == "binary" and not path.text.strip():
-            return ()  # the poll that is the result itself is no JSON
+        if not path.text.strip() and isinstance(seen, dict) and self.output.kind != "json":
+            return ()  # a reply that is the result itself is no object
         return self.output.items(path.find_all(seen))
 
     def _made(self, value: Any, told: Mapping[str, Any]) -> tuple[Item, ...]:

@@ -104,3 +104,8 @@ def test_time_in_which_nobody_could_poll_is_not_the_workers() -> None:
     job = polled(started=T + 3600, now=T + 3601)
     assert (job.state, job.deadline_at) == ("running", T + 600 + 3600)
     assert polled(started=T + LATE_S, now=T + LATE_S).deadline_at == T + 600
+
+
+@pytest.mark.parametrize(("wait_s", "due"), [(0.0, T + 10), (30.0, T + 31), (9999.0, T + 600)])
+def test_a_worker_that_wants_to_be_left_alone_is(wait_s: float, due: float) -> None:
+    assert polled(trouble="HTTP 429", wait_s=wait_s).due_at == due
