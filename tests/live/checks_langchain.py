@@ -61,7 +61,7 @@ class Tide(BaseModel):
 def structured(model):
     """with_structured_output by a tool call"""
     answer = (
-        chat(model, max_tokens=700, temperature=0.8)
+        chat(model, max_tokens=1500, temperature=0.8)
         .with_structured_output(Tide, method="function_calling")
         .invoke(QUESTION)
     )

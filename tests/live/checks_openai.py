@@ -104,7 +104,7 @@ TOOL = {
 @check(OPENAI)
 def tool_call(model):
     """A tool call, which the worker's grammar makes, once and streamed"""
-    words = {"model": model, "messages": QUESTION, "tools": [TOOL], "tool_choice": "required", "max_tokens": 700}
+    words = {"model": model, "messages": QUESTION, "tools": [TOOL], "tool_choice": "required", "max_tokens": 1500}
     call = client.chat.completions.create(**words).choices[0]
     chunks = [chunk.choices[0] for chunk in client.chat.completions.create(**words, stream=True) if chunk.choices]
     deltas = [each.function for chunk in chunks for each in chunk.delta.tool_calls or []]
