@@ -13,16 +13,12 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.unseen import ANY, IMAGE, VIDEO, Case, Step, Want
-from tests.acceptance.unseen_invented import INVENTED
-from tests.acceptance.unseen_jobs import JOBS
-from tests.acceptance.unseen_media import MEDIA
-from tests.acceptance.unseen_texts import TEXTS
+from tests.acceptance.unseen_cases import IMAGE, NOT_NAMED, VIDEO, Case, Step, Want, all_cases
 from tests.acceptance.unseen_worker import Scripts, at_worker, body_of, line_of, sorted_query
 from tests.fakes import FakeUpstream
 from tests.serving import Server, serving, wait_for
 
-CASES: list[Case] = [*TEXTS, *INVENTED, *JOBS, *MEDIA]
+CASES = all_cases()
 SECRETS = {"ROLLCALL_SECRET_ENV": "UNSEEN_*", "UNSEEN_KEY": "k+/1", "UNSEEN_NAME": "me"}
 
 
@@ -85,7 +81,9 @@ def made(server: Server, base: str, each: Step, status: int, text: str) -> tuple
     if each.route == IMAGE:
         return 200, json.dumps([_file(server, base, row) for row in json.loads(text)["data"]])
     path = f"/v1/videos/{json.loads(text)['id']}"
-    over = wait_for("the video", lambda: (body := server.ask("GET", path).body)["status"] in ("completed", "failed") and body)
+    over = wait_for(
+        "the video", lambda: (body := server.ask("GET", path).body)["status"] in ("completed", "failed") and body
+    )
     if over["status"] == "failed":
         return 200, each.want.broken if each.want.broken in over["error"]["message"] else over["error"]["message"]
     answer = server.ask("GET", f"{path}/content")
@@ -105,7 +103,7 @@ def check_calls(each: Step, scripts: Scripts, name: str) -> None:
     got = scripts.got[name]
     assert [sorted_query(line_of(request)) for request in got] == [sorted_query(call.line) for call in each.calls]
     for request, call in zip(got, each.calls, strict=True):
-        if call.body is not ANY:
+        if call.body is not NOT_NAMED:
             assert body_of(request) == call.body
         for header, value in call.headers.items():
             assert request.headers.get(header) == value, header
@@ -150,7 +148,7 @@ def check_stream(want: Want, text: str) -> None:
     assert [counts(chunk["usage"]) for chunk in chunks if chunk.get("usage")] == [want.usage]
 
 
-def counts(usage: Mapping[str, Any] | None) -> tuple[int, int] | None:
-    return (
-        None if usage is None or "estimated" in usage else (usage["prompt_tokens"], usage.get("completion_tokens", 0))
-    )
+def counts(usage: Mapping[str, Any] | None) -> list[int] | None:
+    if usage is None or "estimated" in usage:
+        return None
+    return [usage["prompt_tokens"], usage.get("completion_tokens", 0)]
