@@ -57,5 +57,8 @@ def place(row: dict[str, Any]) -> str:
 
 
 def error(row: dict[str, Any]) -> Text:
-    """The last error; of a worker that is up again it is history."""
-    return Text(plain(row["last_error"] or "").replace("\n", " "), style="red" if row["probe"] == "down" else "dim")
+    """The last error; of a worker that is not down it is history, and says so."""
+    text = plain(row["last_error"] or "").replace("\n", " ")
+    if not text or row["probe"] == "down":
+        return Text(text, style="red")
+    return Text(f"was: {text}, {ago(row['last_fail_at'])}", style="dim")

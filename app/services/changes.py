@@ -38,11 +38,15 @@ def upsert(tx: Transaction, found: Worker, wanted: Registration, now: float) -> 
 
 
 def revive(tx: Transaction, found: Worker, wanted: Registration, now: float) -> tuple[Worker, Outcome]:
-    """The history stays, the registration is the new one, as if it were the first: an unnamed weight is the default."""
-    if found.admin != "offline":
+    """Of one that is offline, or whose time limit is over; Conflict where one lives.
+
+    The history stays, the registration is the new one, as if it were the first: an unnamed weight is the default.
+    """
+    if found.admin != "offline" and (found.expires_at is None or found.expires_at > now):
         raise Conflict(
             f"Model {found.model_name!r} at {masked_url(found.url)} is already registered as worker {found.id}; "
-            "change it with PUT /api/server/register, or register another `instance` of it.",
+            "change it with PUT /api/server/register (manage.py register --update), "
+            "or register another `instance` of it.",
             field="req_url_template",
         )
     workers.replace(tx, found.id, wanted, now)

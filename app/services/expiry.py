@@ -2,7 +2,7 @@
 
 Each process counts down what is left of them by its own monotonic clock, so that a wall clock which jumps ends none.
 Who could not look for a while, or sees half of them end at once, was probably cut off itself, together with their
-renewals: then none ends before a second look.
+renewals: then none ends before a second look. A command that looks once and routes nothing takes the clock at its word.
 """
 
 from __future__ import annotations
@@ -41,9 +41,13 @@ class _Term:
 
 
 class Expiry:
-    """Not thread-safe: one thread at a time learns and looks."""
+    """Not thread-safe: one thread at a time learns and looks.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    `is_patient`: second looks are taken, which is for those who look again and again, and route by it.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, is_patient: bool = True) -> None:
+        self.is_patient = is_patient
         self._clock = clock
         self._terms: dict[int, _Term] = {}
         self._looked_at: float | None = None
@@ -63,8 +67,13 @@ class Expiry:
         now = self._clock()
         cut_off = self._looked_at is None or now - self._looked_at > CUT_OFF_S
         self._looked_at = now
-        if not self._terms:
-            return frozenset()
+        if self.is_patient and self._terms:
+            self._postpone(cut_off, now)
+        for term in self._terms.values():
+            term.over = term.over or term.ends <= now
+        return frozenset(worker_id for worker_id, term in self._terms.items() if term.over)
+
+    def _postpone(self, cut_off: bool, now: float) -> None:
         living = [term for term in self._terms.values() if not (term.over or term.on_purpose)]
         if cut_off:
             for term in living:
@@ -74,9 +83,6 @@ class Expiry:
             log.warning("%d of %d registrations would end at once; a second look first", len(sudden), len(living))
             for term in sudden:
                 term.postpone(now)
-        for term in self._terms.values():
-            term.over = term.over or term.ends <= now
-        return frozenset(worker_id for worker_id, term in self._terms.items() if term.over)
 
     def _begun(self, worker: Worker, expires_at: float, now: float) -> _Term:
         ttl_s = float(worker.ttl_s or 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from app.core.errors import NotReady, StorageUnavailable
 from app.core.selection import Pool
@@ -27,11 +28,15 @@ STOP_WAIT_S = 5.0
 class Fleet:
     """Reads are attribute look-ups; loading happens in the watcher thread, or in whoever calls refresh()."""
 
-    def __init__(self, database: Database, poll_s: float) -> None:
+    def __init__(
+        self, database: Database, poll_s: float, on_ended: Callable[[Worker], object] = lambda worker: None
+    ) -> None:
+        """`on_ended` is told of each worker whose registration ends, when no request is sent to it any more."""
         self._database = database
         self._poll_s = poll_s
+        self._on_ended = on_ended
         self._snapshot: Snapshot | None = None
-        self._expiry = Expiry()
+        self._expiry = Expiry(is_patient=False)
         self._loading = threading.Lock()
         self._begun = self._finished = 0
         self._asked_at = float("-inf")
@@ -66,6 +71,7 @@ class Fleet:
 
     def start(self) -> None:
         """Try a first load, then follow the database in a thread. Does not raise while the database is away."""
+        self._expiry.is_patient = True
         self._poll()
         self._stopping.clear()
         self._watcher = threading.Thread(target=self._watch, name="rollcall-fleet", daemon=True)
@@ -123,11 +129,19 @@ class Fleet:
         if self._finished >= wanted:
             return
         self._begun += 1
+        before = self._snapshot.expired if self._snapshot else frozenset[int]()
         self._load()
+        self._tell_ended(before)
         self._finished = self._begun
         if self._away:
             self._away = False
             log.warning("The registry can be read again.")
+
+    def _tell_ended(self, before: frozenset[int]) -> None:
+        now = self.snapshot()
+        for worker_id in now.expired - before:
+            if (worker := now.workers.get(worker_id)) is not None:
+                self._on_ended(worker)
 
     def _load(self) -> None:
         old = self._snapshot

@@ -51,8 +51,8 @@ class Rollcall:
 
 
 def assemble(settings: Settings, database: Database) -> Rollcall:
-    fleet = Fleet(database, settings.fleet_poll_s)
     client = Client(settings)
+    fleet = Fleet(database, settings.fleet_poll_s, on_ended=lambda worker: client.forget(worker.url))
     bench = Bench()
     prober = Prober(client)
     router = Router(fleet, client, bench, settings, settings.secret)

@@ -49,6 +49,17 @@ def test_what_is_ended_shows_it_at_once_and_gets_no_traffic(api: Api) -> None:
     assert "1 expired" in refused(answer, 503)
 
 
+def test_registering_it_anew_revives_it_as_it_does_one_that_is_offline(api: Api) -> None:
+    worker_id = api.register(ttl_s=60, weight=5)
+    assert "already registered" in refused(api.post(REGISTER, registration(ttl_s=60)), 409)
+    expire(api, worker_id)
+    answer = api.post(REGISTER, registration())
+    assert answer.json is not None
+    assert (answer.json["id"], answer.json["outcome"]) == (worker_id, "revived")
+    shown = row(api, worker_id)
+    assert (shown["available"], shown["expires_at"], shown["weight"]) == (True, None, 1)
+
+
 def test_the_same_registration_again_revives_it(api: Api) -> None:
     worker_id = api.register(ttl_s=60)
     expire(api, worker_id)

@@ -37,6 +37,7 @@ def test_another_host_of_a_known_shape_has_its_answer_words_and_none_of_its_heal
     )
     raw = done.registration
     assert done.answer_known
+    assert done.like == "openai-compatible", "the dialect is named, not one of those who speak it"
     assert (raw["model_name"], raw["response_extract"]) == ("llama", ANSWERED)
     assert raw["req_url_template"] == "http://gpu-7:9000/team/v1/chat/completions"
     assert raw["stream"]["done"] == "[DONE]"

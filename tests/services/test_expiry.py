@@ -187,6 +187,20 @@ def test_over_means_no_traffic_and_leaves_what_the_operator_set(registry: Regist
     assert shown(registry, worker.id)[1] == "draining"
 
 
+def test_who_ends_is_told_once(database: Database) -> None:
+    told: list[int] = []
+    registry = Registry(database, Fleet(database, 0.1, on_ended=lambda worker: told.append(worker.id)), Settings())
+    registry.register({**RAW, "instance": "other"})
+    worker_id = registry.register({**RAW, "ttl_s": 60}).worker.id
+    assert told == []
+    registry.expire(worker_id)
+    registry.expire(worker_id)
+    assert told == [worker_id]
+    registry.register({**RAW, "ttl_s": 60}, upsert=True)
+    registry.expire(worker_id)
+    assert told == [worker_id, worker_id]
+
+
 def test_a_limit_ends_without_any_change_in_the_database(registry: Registry, fleet: Fleet) -> None:
     worker = registry.register({**RAW, "ttl_s": 60}).worker
     other = registry.register({**RAW, "instance": "other"}).worker

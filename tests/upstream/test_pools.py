@@ -82,6 +82,23 @@ def test_what_idles_too_long_is_closed_although_nobody_asks(
         sweeper.stop()
 
 
+def test_a_forgotten_origin_is_left_as_soon_as_its_requests_are_over(post: Post, soon: float) -> None:
+    """attach waits until its child has no open connections."""
+    client = Client(Settings())
+    with FakeUpstream(json_answer(1)) as worker:
+        pool = client._pools.find(worker.url)[0]
+        busy = pool.take()
+        busy.connect()
+        client.send(post(worker.url), deadline=soon)
+        (idle,) = pool._idle
+        client.forget(worker.url)
+        assert idle.sock is None
+        assert busy.sock is not None
+        pool.give_back(busy)
+        assert busy.sock is None
+        assert client.send(post(worker.url), deadline=soon).status == 200
+
+
 def test_no_more_idle_connections_are_kept_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "MAX_IDLE", 2)
     pool = Pools(4).find("http://127.0.0.1:9/")[0]
