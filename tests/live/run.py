@@ -14,6 +14,7 @@ import os
 import platform
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -45,6 +46,8 @@ is none) and keeps it, with the client packages, in `$XDG_CACHE_HOME/rollcall-li
 
 def main() -> int:
     started = time.monotonic()
+    # A script's background job ignores Ctrl-C, and so would its children, which are to hear it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if shutil.which("curl") is None:
         raise Missing("curl is missing: install it (Debian and Ubuntu: apt install curl).")
     binary = llama_server()
