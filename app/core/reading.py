@@ -20,6 +20,7 @@ from app.core.conversation import Event, Item, Reply, Result, Task, Usage
 from app.core.echo import refined, without_echo
 from app.core.fault import WorkerFault
 from app.core.frames import StreamWords, compile_stream
+from app.core.image_shape import with_prompts
 from app.core.language import text_of
 from app.core.output import Output, compile_output
 from app.core.replies import beginning, calls_a_tool, no_answer, nothing_in, reply_value, web_page
@@ -79,6 +80,8 @@ class Reader:
         if not items:
             raise no_answer(self._path, value, raw)
         usage = usage_of(self._usage.read(value))
+        if self._output.task == "image":
+            items = with_prompts(items, value)
         return Result(items, self._finished(value, raw), usage, value if isinstance(value, dict) else None)
 
     def bytes_of(self, status: int, body: bytes, content_type: str) -> Item:

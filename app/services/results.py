@@ -9,6 +9,7 @@ from typing import Any
 
 from app.core.conversation import ChatRequest, Result, Usage
 from app.core.errors import InvalidRequest
+from app.core.image_shape import joined
 from app.services import awaiting
 from app.services.attempt import Attempt, AttemptFailed
 from app.services.slots import Slot, Slots
@@ -97,7 +98,7 @@ def _sum(results: list[Result]) -> Result:
     usage = None
     if counts:
         usage = Usage(_total(count.prompt for count in counts), _total(count.completion for count in counts))
-    return Result(items, results[0].finish, usage)
+    return Result(items, results[0].finish, usage, joined([each.raw for each in results]))
 
 
 def _total(counts: Iterable[int | None]) -> int | None:
