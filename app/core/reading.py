@@ -67,7 +67,7 @@ class Reader:
         shaped = value if self._openai_shaped and isinstance(value, dict) else None
         nothing = not said or (not text and self._output.search is not None)
         if nothing and finish is None and not (shaped and calls_a_tool(shaped)):
-            raise no_answer(self._path, value, raw)
+            raise no_answer(self._path, value, raw, regex=self._output.search is not None)
         usage = usage_of(self._usage.read(value), shaped.get("usage") if shaped else None)
         return Reply(text, finish, usage, shaped)
 
@@ -78,7 +78,7 @@ class Reader:
         raw, value = self._read(status, body, content_type)
         items = self._output.items(self._path.find_all(value))
         if not items:
-            raise no_answer(self._path, value, raw)
+            raise no_answer(self._path, value, raw, regex=self._output.search is not None)
         usage = usage_of(self._usage.read(value))
         if self._output.task == "image":
             items = with_prompts(items, value)
