@@ -68,9 +68,11 @@ def _drain(child: Child, port: int, moments: Moments, grace_s: float) -> None:
     told = False
     while child.code is None and (left := begun + grace_s - time.monotonic()) > 0:
         count = open_connections(port)
-        if count == 0 and time.monotonic() - begun >= SEEN_BY_ALL_S:
+        is_seen = time.monotonic() - begun >= SEEN_BY_ALL_S
+        if count == 0 and is_seen:
             return
-        if count and not told:
-            say(f"waiting up to {grace_s:g} s for {count} open connections; Ctrl-C again ends at once")
+        if count and is_seen and not told:
+            connections = "1 open connection" if count == 1 else f"{count} open connections"
+            say(f"waiting up to {grace_s:g} s for {connections}; Ctrl-C again ends at once")
             told = True
         moments.wait(min(LOOK_S, left))
