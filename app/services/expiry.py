@@ -1,8 +1,9 @@
 """Which registrations with a time limit have ended, as this process sees it.
 
 Each process counts down what is left of them by its own monotonic clock, so that a wall clock which jumps ends none.
-Who could not look for a while, or sees half of them end at once, was probably cut off itself, together with their
-renewals: then none ends before a second look. A command that looks once and routes nothing takes the clock at its word.
+Who could not look for a while, or sees one end while half of all are overdue, was probably cut off itself, together
+with their renewals: then none ends before a second look. A command that looks once and routes nothing takes the clock
+at its word.
 """
 
 from __future__ import annotations
@@ -29,15 +30,20 @@ class _Term:
 
     expires_at: float
     ends: float
-    patience_s: float
+    ttl_s: float
     on_purpose: bool
     over: bool = False
     is_second_look: bool = False
 
     def postpone(self, now: float) -> None:
-        if self.ends < now + self.patience_s:
-            self.ends = now + self.patience_s
+        patience_s = min(self.ttl_s / 2, LONGEST_SECOND_LOOK_S)
+        if self.ends < now + patience_s:
+            self.ends = now + patience_s
             self.is_second_look = True
+
+    def is_overdue(self, now: float) -> bool:
+        """Whoever renews a few times in each term never comes this close to its end."""
+        return self.is_second_look or self.ends - now < self.ttl_s / 3
 
 
 class Expiry:
@@ -78,10 +84,12 @@ class Expiry:
         if cut_off:
             for term in living:
                 term.postpone(now)
-        sudden = [term for term in living if term.ends <= now and not term.is_second_look]
-        if len(living) >= MANY and 2 * len(sudden) >= len(living):
-            log.warning("%d of %d registrations would end at once; a second look first", len(sudden), len(living))
-            for term in sudden:
+        ended = [term for term in living if term.ends <= now and not term.is_second_look]
+        overdue = [term for term in living if term.is_overdue(now)] if ended else []
+        if ended and len(living) >= MANY and 2 * len(overdue) >= len(living):
+            if not any(term.is_second_look for term in living):
+                log.warning("%d of %d registrations would end at once; a second look first", len(overdue), len(living))
+            for term in ended:
                 term.postpone(now)
 
     def _begun(self, worker: Worker, expires_at: float, now: float) -> _Term:
@@ -90,7 +98,7 @@ class Expiry:
         term = _Term(
             expires_at,
             ends=self._clock() + left,
-            patience_s=min(ttl_s / 2, LONGEST_SECOND_LOOK_S),
+            ttl_s=ttl_s,
             on_purpose=expires_at <= worker.updated_at,
         )
         # What ended long ago, before this process began to look, needs no second look.

@@ -110,6 +110,16 @@ def test_half_of_four_at_once_get_a_second_look(watch: Watch) -> None:
     assert watch.after(5, renewing=(1, 3, 4)) == {2}
 
 
+def test_at_once_means_within_the_time_in_which_all_would_have_been_renewed(watch: Watch) -> None:
+    """Renewals are spread over a third of the term, and so are the ends when none gets through."""
+    for worker_id in range(1, 6):
+        watch.register(worker_id)
+        watch.after(1)
+    assert watch.after(9) == set()
+    assert watch.after(4, renewing=(1, 2, 3, 4)) == set()
+    assert watch.after(2, renewing=(1, 2, 3, 4)) == {5}
+
+
 def test_a_second_look_is_the_last(watch: Watch) -> None:
     for worker_id in range(1, 5):
         watch.register(worker_id)
