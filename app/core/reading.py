@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,8 @@ from app.core.streaming import StreamReader
 __all__ = ["Reader", "WorkerFault", "compile_reader"]
 
 _OPENAI_FINISH = "choices[].finish_reason"
+# A code, or the name of a field: nothing that could be a sentence.
+_WORD = re.compile(r"[A-Za-z][\w.\[\]-]{0,99}", re.ASCII)
 _OPENAI_USAGE = {"prompt": "usage.prompt_tokens", "completion": "usage.completion_tokens"}
 
 
@@ -124,6 +127,12 @@ class Reader:
         page = web_page(status, raw)
         return page or self.failures.message(parsed(raw), raw) or f"HTTP {status} without a message"
 
+    def error_words(self, body: bytes) -> tuple[str | None, str | None]:
+        """The code for programs and the name of the field at fault in an error of OpenAI's shape."""
+        value = parsed(text_of_body(body, ""))
+        error = value.get("error") if isinstance(value, dict) else None
+        return (_word(error.get("code")), _word(error.get("param"))) if isinstance(error, dict) else (None, None)
+
     def retry_matches(self, status: int, body: bytes) -> bool:
         """Does `retry_when` say that another worker may be asked after this reply?"""
         raw = text_of_body(body, "")
@@ -155,6 +164,10 @@ class Reader:
         reader = self.hearing(())
         reader._output = Output("text", self._output.task)
         return reader
+
+
+def _word(value: Any) -> str | None:
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
 
 
 def is_text(kind: str) -> bool:

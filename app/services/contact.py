@@ -96,6 +96,7 @@ class Contact:
     def _refusal(self, reply: UpstreamReply) -> Failure:
         """The failure in a reply of any status but 2xx."""
         reader = self.dialect.reader(stream=False)
+        code, at_fault = map(self._harmless, reader.error_words(reply.body))
         return Failure(
             self.worker.id,
             "status",
@@ -103,7 +104,13 @@ class Contact:
             status=reply.status,
             retry_after_s=retry_after_s(reply.headers.get("retry-after"), time.time()),
             retry_matched=reader.retry_matches(reply.status, reply.body),
+            code=code,
+            field=at_fault,
         )
+
+    def _harmless(self, word: str | None) -> str | None:
+        """None where a credential is in it."""
+        return word if word is not None and self.redacted(word) == word else None
 
     def _built(self, build: Build, refused: str | None = None) -> tuple[UpstreamRequest, str | None]:
         token, auth = None, self.dialect.auth
