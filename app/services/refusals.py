@@ -36,6 +36,9 @@ def _alike(name: str, known: Iterable[str]) -> list[str]:
 
 
 def cannot_carry(model: str, field: str) -> UnsupportedByWorker:
+    if field == "messages":  # it asks with the last one of a user, and there is none
+        message = f"{model!r} is asked with the last text of a user, and messages holds none of the role user."
+        return UnsupportedByWorker(message, field=field)
     message = f"No available worker of {model!r} can carry {field!r}; leave it out, or use a model whose workers can."
     return UnsupportedByWorker(message, field=field)
 
