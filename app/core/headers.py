@@ -27,7 +27,8 @@ def check_headers(header: Mapping[str, Any], where: str) -> None:
         if not _NAME.match(name):
             raise LanguageError("a header's name holds only letters, digits and - _ . and the like", 0, inside)
         if lower in _TRANSPORT and not is_closing(name, value):
-            raise LanguageError(f"{name} belongs to the connection and is set by Rollcall itself", 0, inside)
+            only = "; Connection may only say close" if lower == "connection" else ""
+            raise LanguageError(f"{name} belongs to the connection and is set by Rollcall itself{only}", 0, inside)
         if lower in seen:
             raise LanguageError(f"the header {name} is named twice", 0, inside)
         seen.add(lower)

@@ -131,7 +131,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"header": {"größe": "a"}}, 'header["größe"]', "name"),
     ({"header": {"Content-Length": "3"}}, "header.Content-Length", "connection"),
     ({"header": {"transfer-encoding": "chunked"}}, "header.transfer-encoding", "connection"),
-    ({"header": {"Connection": "keep-alive"}}, "header.Connection", "connection"),
+    ({"header": {"Connection": "keep-alive"}}, "header.Connection", "may only say close"),
     ({"header": {"Connection": "{USER_PROMPT}"}}, "header.Connection", "connection"),
     ({"header": {"Keep-Alive": "close"}}, "header.Keep-Alive", "connection"),
     ({"header": {"HOST": "evil"}}, "header.HOST", "connection"),
