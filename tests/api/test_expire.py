@@ -60,6 +60,17 @@ def test_registering_it_anew_revives_it_as_it_does_one_that_is_offline(api: Api)
     assert (shown["available"], shown["expires_at"], shown["weight"]) == (True, None, 1)
 
 
+def test_who_drains_when_its_time_is_over_comes_back_draining(api: Api) -> None:
+    worker_id = api.register(ttl_s=60)
+    api.patch(f"{WORKERS}/{worker_id}", {"admin": "draining"})
+    expire(api, worker_id)
+    answer = api.post(REGISTER, registration(ttl_s=60))
+    assert answer.json is not None
+    assert answer.json["outcome"] == "revived"
+    assert "draining" in str(answer.json["notes"])
+    assert (row(api, worker_id)["admin"], row(api, worker_id)["status"]) == ("draining", "draining")
+
+
 def test_the_same_registration_again_revives_it(api: Api) -> None:
     worker_id = api.register(ttl_s=60)
     expire(api, worker_id)
