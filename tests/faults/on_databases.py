@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.faults.own_postgres import Postgres
+
 from app.core.worker import Worker
 from app.storage import workers
 from tests.faults.ledger import REFUSED, Ledger
 from tests.faults.load import Load, Sample
-from tests.faults.own_postgres import Postgres
 from tests.faults.workers import models
 from tests.served.leases import opened
 from tests.serving import Answer, Server, serving, wait_for
