@@ -12,7 +12,8 @@ help:
 	@echo "make bench              the figures of docs/performance.md"
 	@echo "make chaos [MINUTES=10] [KILLS=1000] [RESTARTS=100] [ONLY=part,part]   everything breaks, for an hour"
 	@echo "make soak               4,000 completions, kills and restarts on both databases, in a minute"
-	@echo "make test-live          a model server that nobody here wrote, asked through Rollcall"
+	@echo "make test-live          real model servers, asked through Rollcall: a minute, and 7 to build llama-server the first"
+	@echo "                        time (needs a C++ compiler and curl; WRITE=1 writes docs/live.md; MORE=1 brings more servers)"
 
 demo: .venv/.run
 	@$(BIN)/python manage.py demo $(if $(PORT),--port $(PORT))
@@ -37,7 +38,7 @@ soak: .venv/.dev
 	@$(BIN)/python -m tests.acceptance.soak
 
 test-live: .venv/.dev
-	@$(BIN)/python tests/live/run.py $(if $(WRITE),--write)
+	@$(BIN)/python tests/live/run.py $(if $(WRITE),--write) $(if $(MORE),--more)
 
 .venv/.run: requirements.lock | .venv/bin/python
 	@$(call install,requirements.lock)

@@ -21,9 +21,9 @@ def create_app(values: Mapping[str, Any] | None = None, *, migrations: bool = Tr
     `migrations`: bind `flask db …` as well; serving processes do without, which saves each the memory of Alembic.
     Raises SettingsError. Starts no thread: `start(app)` does, once in each serving process.
     """
-    from flask import Flask
+    from app.api.application import Application
 
-    app = Flask("rollcall")
+    app = Application("rollcall")
     _bind(app, values, own=True)
     if migrations:
         from app.extensions import bind_migrations

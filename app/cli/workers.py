@@ -67,7 +67,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
                 wording.place(row),
                 str(row["weight"]),
                 wording.share(row),
-                wording.state(row["admin"]),
+                wording.intent(row),
                 wording.health(row),
                 wording.ago(row["last_ok_at"]),
                 wording.error(row),

@@ -38,18 +38,21 @@ class Fleet:
         poll_s: float,
         changed: Changed = lambda old, new: None,
         remembered: Remembered = lambda: None,
+        on_ended: Callable[[Worker], object] = lambda worker: None,
     ) -> None:
         """`changed` is told of every worker that changed, came or went, once the snapshot holds it.
 
-        `remembered` gives a snapshot to begin with, where the database is away when this process starts.
+        `remembered` gives a snapshot to begin with, where the database is away when this process starts. `on_ended` is
+        told of each worker whose registration ends, when no request is sent to it any more.
         """
         self._database = database
         self._changed = changed
         self._remembered = remembered
         self._is_remembered = False
         self._poll_s = poll_s
+        self._on_ended = on_ended
         self._snapshot: Snapshot | None = None
-        self._expiry = Expiry()
+        self._expiry = Expiry(is_patient=False)
         self._loading = threading.Lock()
         self._begun = self._finished = 0
         self._asked_at = float("-inf")
@@ -89,6 +92,7 @@ class Fleet:
 
     def start(self) -> None:
         """Try a first load, then follow the database in a thread. Does not raise while the database is away."""
+        self._expiry.is_patient = True
         if not self._poll() and not self.ready:
             self._remember()
         self._stopping.clear()
@@ -153,11 +157,19 @@ class Fleet:
         if self._finished >= wanted:
             return
         self._begun += 1
+        before = self._snapshot.expired if self._snapshot else frozenset[int]()
         self._load()
+        self._tell_ended(before)
         self._finished = self._begun
         if self._away:
             self._away = False
             log.warning("The registry can be read again.")
+
+    def _tell_ended(self, before: frozenset[int]) -> None:
+        now = self.snapshot()
+        for worker_id in now.expired - before:
+            if (worker := now.workers.get(worker_id)) is not None:
+                self._on_ended(worker)
 
     def _load(self) -> None:
         before, old = self._snapshot, self.loaded

@@ -63,8 +63,14 @@ class Rollcall:
 def assemble(settings: Settings, database: Database) -> Rollcall:
     verdicts = Verdicts(settings)
     last_known = LastKnown(settings, database.address)
-    fleet = Fleet(database, settings.fleet_poll_s, verdicts.changed, last_known.load)
     client = Client(settings)
+    fleet = Fleet(
+        database,
+        settings.fleet_poll_s,
+        verdicts.changed,
+        last_known.load,
+        on_ended=lambda worker: client.forget(worker.url),
+    )
     prober = Prober(client)
     router = Router(fleet, client, verdicts, settings, settings.secret)
     media = Media(database, client, settings)

@@ -129,7 +129,7 @@ class Search:
             return refusals.unknown_model(model, self._fleet.snapshot().pools)
         fitting = [worker for worker in pool.workers if dialect_of(worker).task == self._request.task]
         if not fitting:
-            return refusals.wrong_task(model, self._request.task, pool.workers)
+            return refusals.wrong_task(model, pool.workers)
         if self._were_full:
             return refusals.all_full(model)
         if self._lacking is not None:

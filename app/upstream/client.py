@@ -56,6 +56,10 @@ class Client:
         """Connections that nobody would use again."""
         self._pools.sweep(time.monotonic())
 
+    def forget(self, url: str) -> None:
+        """Keep no idle connection to this origin: whoever is there waits for the open requests to end."""
+        self._pools.forget(url)
+
     def send(self, request: UpstreamRequest, *, deadline: float) -> UpstreamReply:
         """The whole reply, whatever its status. Raises SendFailure."""
         stream = self.open_stream(request, deadline=deadline, idle_s=float("inf"))

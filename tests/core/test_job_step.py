@@ -115,3 +115,8 @@ def test_a_clock_that_is_set_while_a_poll_runs_moves_the_deadline_along(jump_s: 
 def test_a_clock_that_is_set_back_between_two_polls_moves_the_deadline_along() -> None:
     job = polled(started=T - 3600, now=T - 3599)
     assert job.deadline_at == pytest.approx(T + 600 - 3600, abs=JOB.due_at - JOB.planned_at + 5)
+
+
+@pytest.mark.parametrize(("wait_s", "due"), [(0.0, T + 10), (30.0, T + 31), (9999.0, T + 600)])
+def test_a_worker_that_wants_to_be_left_alone_is(wait_s: float, due: float) -> None:
+    assert polled(trouble="HTTP 429", wait_s=wait_s).due_at == due
