@@ -1,4 +1,4 @@
-"""What model services do to Rollcall: die, hang, flap, swallow, refuse. Makes the faults and says what came of them."""
+"""What model services do to Rollcall: die, hang, swallow, refuse. Makes the faults and says what came of them."""
 
 from __future__ import annotations
 

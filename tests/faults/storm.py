@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import signal
@@ -13,8 +12,9 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from tests.faults.deaths import Deaths
 from tests.faults.films import Films
-from tests.faults.load import Load, Sample
+from tests.faults.load import Load
 from tests.faults.workers import ModelProcess, journal_of, models
 from tests.served.leaving import Client
 from tests.serving import Server, serving, wait_for
@@ -24,14 +24,14 @@ LOCKED_S = 2.0
 
 
 class Storm:
-    """`kills`: from when to when something died, with those inside it. `made`: how often which fault was made."""
+    """`made`: how often which fault was made."""
 
     def __init__(self, server: Server, models: list[ModelProcess], path: Path) -> None:
         self._server, self._models, self._path = server, models, path
         words = {"health": {"interval_s": 0.5, "timeout_s": 0.5}}
         self._ids = [server.register(**model.chat(CHAT, **words)) for model in models]
         self._films = [server.register(**model.video(FILM, **words)) for model in models]
-        self.kills: list[tuple[float, float]] = []
+        self.deaths = Deaths()
         self.made: Counter[str] = Counter()
         self.wait_until_calm()
 
@@ -56,13 +56,9 @@ class Storm:
         fault()
         self.wait_until_calm()
 
-    def excuses(self, sample: Sample) -> bool:
-        """Was it inside something that died?"""
-        return any(sample.begun <= after and sample.ended >= before for before, after in self.kills)
-
     def kill_worker(self) -> None:
         number = random.randrange(len(self._models))
-        self._died(self._models[number].kill)
+        self.deaths.of(self._models[number].kill)
         wait_for("its verdict", lambda: self._server.worker(self._ids[number])["probe"] == "down")
         self._models[number].start()
 
@@ -74,12 +70,12 @@ class Storm:
     def flap(self) -> None:
         model = random.choice(self._models)
         for _ in range(3):
-            self._died(model.kill)
+            self.deaths.of(model.kill)
             model.start()
 
     def kill_process(self) -> None:
         victim = random.choice(sorted(self._server.pids))
-        self._died(lambda: os.kill(victim, signal.SIGKILL))
+        self.deaths.of(lambda: os.kill(victim, signal.SIGKILL))
         wait_for("its end", lambda: victim not in self._server.pids)
 
     def lock_database(self) -> None:
@@ -100,12 +96,6 @@ class Storm:
             client.read_until(b"gone#1")
             client.leave()
 
-    def _died(self, kill: Callable[[], None]) -> None:
-        before = time.monotonic()
-        with contextlib.suppress(ProcessLookupError):
-            kill()
-        self.kills.append((before, time.monotonic()))
-
 
 class Aftermath:
     """What came of a storm. The lists hold what must not be."""
@@ -117,14 +107,14 @@ class Aftermath:
             for what in ("asked", "spoke", "submitted")
         )
         self.made, self.requests, self.films = storm.made, len(load.samples), films.ended
-        self.inside = [sample for sample in load.failures() if storm.excuses(sample)]
-        self.failures = [sample for sample in load.failures() if not storm.excuses(sample)]
+        self.inside = [sample for sample in load.failures() if storm.deaths.excuse(sample)]
+        self.failures = [sample for sample in load.failures() if not storm.deaths.excuse(sample)]
         self.dishonest = [sample for sample in load.samples if not sample.is_honest and sample.status > 0]
         self.twice = [prompt for prompt, count in (spoke + submitted).items() if count > 1]
         self.most_attempts = max(asked.values())
         self.added = sum(asked.values()) / len(asked) - 1
         self.endless = films.endless
-        self.lost_films = [film for film in films.failed if not storm.excuses(film)]
+        self.lost_films = [film for film in films.failed if not storm.deaths.excuse(film)]
 
 
 def storm(url: str, path: Path, folder: Path, minutes: float) -> Aftermath:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.deaths import flap
 from tests.faults.load import Load
 from tests.faults.on_workers import Pair, black_hole, hang_one, kill_one, pair
 from tests.faults.workers import journal_of
@@ -48,6 +49,11 @@ def test_a_worker_that_hangs_gets_nothing_once_that_is_known(two: Pair, server: 
         hang = hang_one(two, load, seconds=0)
     assert hang.late == []
     assert hang.failures == []
+
+
+def test_a_worker_that_flaps_costs_only_what_was_inside_it(two: Pair, server: Server) -> None:
+    with Load(server.port, two.name, 20) as load:
+        assert flap(two, load, times=3) == []
 
 
 def test_a_black_hole_is_out_of_selection(server: Server) -> None:
