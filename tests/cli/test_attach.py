@@ -184,5 +184,9 @@ def test_the_commands_of_the_documents_run(
     words = shlex.split(options)
     with attached(tmp_path, server.url, *words, child=shlex.split(child)) as run:
         run.worker_id()
-        assert ask(server, words[words.index("--model") + 1], "hello") == "here I am"
+        model = words[words.index("--model") + 1]
+        # where an earlier, ended worker of this name is known, the new one is known from the next look on
+        question = {"model_name": model, "input": "hello"}
+        server.ask_each("POST", "/api/v1/chat/completions", question, until=lambda answer: answer.status == 200)
+        assert ask(server, model, "hello") == "here I am"
         assert run.stop() == 0, run.said
