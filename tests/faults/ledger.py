@@ -100,7 +100,8 @@ class Ledger:
             self.half += [f"{name}: {marks}"] if len(marks) > 1 else []
 
     def _operate(self, number: int) -> None:
-        dice, mine = random.Random(number), []
+        dice = random.Random(number)
+        mine: list[Entry] = []
         while not self._over.is_set():
             with self._locks[number]:
                 if not mine or dice.random() < 0.3:

@@ -53,7 +53,7 @@ def _pause(url: str, servers: list[Server], pair: Pair) -> Pause:
                 holders.setdefault(lease.epoch, set()).add(lease.holder)
             return lease
 
-        first = wait_for("a leader", lambda: seen() and leader(database))
+        first = wait_for("a leader", lambda: leader(database) if seen() else None)
         pair.server = other = next(server for server in servers if first not in server.pids)
         with paused(first, url) as began:
             wait_for("another leader", lambda: seen() and leader(database) != first)
