@@ -19,7 +19,8 @@ from tests.served.toys import openai_worker, question
 from tests.serving import PATIENCE_S, Server, wait_for
 
 CHAT = "/v1/chat/completions"
-MARK_REACHES_ALL_S = 1.0
+KNOWN_TO_ALL_S = 1.0
+"""So long after a verdict nothing is routed by the one before."""
 
 
 @dataclass
@@ -90,8 +91,7 @@ def kill_one(pair: Pair, load: Load, victim: int = 0) -> Kill:
 
 @dataclass(frozen=True)
 class Hang:
-    """`marked_s`: until the verdict. `late`: requests to the stopped worker that began a second after it. `out_s`: to
-    the last request that reached it."""
+    """`marked_s`: until the verdict. `late`: requests to the stopped worker that began a second after it."""
 
     marked_s: float
     slow: list[Sample]
@@ -99,14 +99,14 @@ class Hang:
     failures: list[Sample]
 
 
-def hang_one(pair: Pair, load: Load, seconds: float, victim: int = 0) -> Hang:
+def hang_one(pair: Pair, load: Load, seconds: float, victim: int = 0, known_s: float = KNOWN_TO_ALL_S) -> Hang:
     """Stop one for so long at least, and until its verdict and a while longer."""
     load.wait_for_more(20)
     heard = len(journal_of(pair.journal))
     with pair.models[victim].hung() as began:
         wait_until_down(pair.server, pair.ids[victim])
         marked = time.monotonic()
-        wait_for("the end of the hang", lambda: time.monotonic() >= max(began + seconds, marked + 2))
+        wait_for("the end of the hang", lambda: time.monotonic() >= max(began + seconds, marked + known_s + 1))
     woke = time.monotonic()
     pair.wait_until_up()
     load.wait_for_more(20)
@@ -114,7 +114,7 @@ def hang_one(pair: Pair, load: Load, seconds: float, victim: int = 0) -> Hang:
     port = pair.models[victim].port
     reached = {line.prompt for line in journal_of(pair.journal)[heard:] if line.port == port}
     meanwhile = [sample for sample in load.samples if sample.ended > began]
-    late = [s for s in meanwhile if s.prompt in reached and marked + MARK_REACHES_ALL_S < s.begun < woke]
+    late = [s for s in meanwhile if s.prompt in reached and marked + known_s < s.begun < woke]
     return Hang(marked - began, [s for s in meanwhile if s.took > 1], late, [s for s in meanwhile if not s.is_good])
 
 

@@ -17,6 +17,8 @@ from tests.serving import Server, serving
 
 QUICK = {"health": {"interval_s": 0.5, "timeout_s": 0.5}}
 CALLERS_INSIDE = 8
+# The contract says 1 s, which `make chaos` measures; here the machine may be busy with other tests.
+BUSY_S = 3.0
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,7 @@ def test_a_killed_worker_costs_only_what_was_inside_it_and_nothing_is_sent_twice
 
 def test_a_worker_that_hangs_gets_nothing_once_that_is_known(two: Pair, server: Server) -> None:
     with Load(server.port, two.name, 20) as load:
-        hang = hang_one(two, load, seconds=0)
+        hang = hang_one(two, load, seconds=0, known_s=BUSY_S)
     assert hang.late == []
     assert hang.failures == []
 
