@@ -1,17 +1,19 @@
-# make demo · run · test · bench · soak · test-live. Each builds .venv from its lock file when needed.
+# make demo · run · test · bench · chaos · soak · test-live. Each builds .venv from its lock file when needed.
 PYTHON ?= python3
 BIN := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: help demo run test bench soak test-live
+.PHONY: help demo run test bench chaos soak test-live
 
 help:
 	@echo "make demo [PORT=8007]   the whole story on one terminal: a server and two toy model services"
 	@echo "make run  [PORT=8007]   the server alone"
 	@echo "make test               everything that CI runs: tests, lint, types"
 	@echo "make bench              the figures of docs/performance.md"
+	@echo "make chaos [MINUTES=10] [KILLS=1000] [RESTARTS=100] [ONLY=part,part]   everything breaks, for an hour"
 	@echo "make soak               4,000 completions, kills and restarts on both databases, in a minute"
-	@echo "make test-live          a model server that nobody here wrote, asked through Rollcall"
+	@echo "make test-live          real model servers, asked through Rollcall: a minute, and 7 to build llama-server the first"
+	@echo "                        time (needs a C++ compiler and curl; WRITE=1 writes docs/live.md; MORE=1 brings more servers)"
 
 demo: .venv/.run
 	@$(BIN)/python manage.py demo $(if $(PORT),--port $(PORT))
@@ -28,11 +30,15 @@ test: .venv/.dev
 bench: .venv/.dev
 	@$(BIN)/python -m bench.run
 
+chaos: .venv/.dev
+	@$(if $(MINUTES),MINUTES=$(MINUTES)) $(if $(KILLS),KILLS=$(KILLS)) $(if $(RESTARTS),RESTARTS=$(RESTARTS)) \
+	    $(if $(ONLY),ONLY=$(ONLY)) $(BIN)/python -m tests.faults.run
+
 soak: .venv/.dev
 	@$(BIN)/python -m tests.acceptance.soak
 
 test-live: .venv/.dev
-	@$(BIN)/python tests/live/run.py $(if $(WRITE),--write)
+	@$(BIN)/python tests/live/run.py $(if $(WRITE),--write) $(if $(MORE),--more)
 
 .venv/.run: requirements.lock | .venv/bin/python
 	@$(call install,requirements.lock)

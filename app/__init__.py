@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Flask
     from sqlalchemy import Engine
 
@@ -19,9 +21,9 @@ def create_app(values: Mapping[str, Any] | None = None, *, migrations: bool = Tr
     `migrations`: bind `flask db …` as well; serving processes do without, which saves each the memory of Alembic.
     Raises SettingsError. Starts no thread: `start(app)` does, once in each serving process.
     """
-    from flask import Flask
+    from app.api.application import Application
 
-    app = Flask("rollcall")
+    app = Application("rollcall")
     _bind(app, values, own=True)
     if migrations:
         from app.extensions import bind_migrations
@@ -67,12 +69,20 @@ def _own_engine(app: Flask, url: str) -> Engine:
         return db.engine
 
 
-def start(app: Flask, ports: Iterable[int] = ()) -> None:
+def start(app: Flask, ports: Iterable[int] = (), is_stopping: Callable[[], bool] | None = None) -> None:
     """Follow the fleet and check health from this process. The server's hooks call it; so does whoever embeds us.
 
     `ports`: where the application is served, if not at ROLLCALL_PORT: no worker may be there.
+    `is_stopping`: asked by /readyz, for who knows of a stop before it begins.
     """
+    if is_stopping is not None:
+        app.extensions["rollcall"].lifetime.is_announced = is_stopping
     app.extensions["rollcall"].start(ports)
+
+
+def end(app: Flask) -> None:
+    """This process is to stop: open requests have ROLLCALL_GRACE_S left, then they end with an error of their own."""
+    app.extensions["rollcall"].lifetime.end()
 
 
 def stop(app: Flask) -> None:

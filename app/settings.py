@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import fnmatch
 import ipaddress
 import os
@@ -19,6 +21,7 @@ from config import default
 
 ROOT = Path(__file__).resolve().parent.parent
 SHORTEST_ADMIN_KEY = 16
+KEY_BYTES = 32
 NAMES = tuple(name for name in vars(default) if name == "DATABASE_URL" or name.startswith("ROLLCALL_"))
 
 
@@ -45,8 +48,10 @@ class Settings:
     processes: int = 0
     worker_class: str = "gevent"
     threads: int = 64
+    drain_delay: float = 0.0
     grace_s: float = 30.0
     log_level: str = "info"
+    secret_key: tuple[str, ...] = field(default=(), repr=False)
     secret_env: tuple[str, ...] = ()
     outgoing_allow: tuple[str, ...] = ()
     outgoing_deny: tuple[str, ...] = ()
@@ -134,7 +139,8 @@ def _read(name: str, value: Any) -> Any:
         return Path(value).expanduser().resolve() if value else None
     if name in _LISTS:
         parts = value.split(",") if isinstance(value, str) else value
-        return tuple(part.strip() for part in parts if part.strip())
+        listed = tuple(part.strip() for part in parts if part.strip())
+        return tuple(map(_key, listed)) if name == "ROLLCALL_SECRET_KEY" else listed
     if name in ("ROLLCALL_ADMIN_KEY", "ROLLCALL_API_KEY"):
         return _api_key(name, str(value).strip())
     if name in _CHOICES:
@@ -146,7 +152,7 @@ def _read(name: str, value: Any) -> Any:
 
 
 _LISTS = (
-    *("ROLLCALL_ALLOWED_HOSTS", "ROLLCALL_CORS_ORIGINS", "ROLLCALL_SECRET_ENV"),
+    *("ROLLCALL_ALLOWED_HOSTS", "ROLLCALL_CORS_ORIGINS", "ROLLCALL_SECRET_ENV", "ROLLCALL_SECRET_KEY"),
     *("ROLLCALL_OUTGOING_ALLOW", "ROLLCALL_OUTGOING_DENY"),
 )
 _CHOICES = {
@@ -154,7 +160,7 @@ _CHOICES = {
     "ROLLCALL_LOG_LEVEL": ("debug", "info", "warning", "error"),
 }
 _MAY_BE_ZERO = (
-    *("ROLLCALL_PORT", "ROLLCALL_PROCESSES", "ROLLCALL_GRACE_S", "ROLLCALL_SLOW_START_S"),
+    *("ROLLCALL_PORT", "ROLLCALL_PROCESSES", "ROLLCALL_DRAIN_DELAY", "ROLLCALL_GRACE_S", "ROLLCALL_SLOW_START_S"),
     *("ROLLCALL_KEEP_ALIVE_S", "ROLLCALL_RETRY_PERCENT", "ROLLCALL_RETRY_FLOOR"),
 )
 
@@ -171,6 +177,17 @@ def _api_key(name: str, value: str) -> str:
     if value and not (least <= len(value) <= LONGEST and value.isascii() and value.isprintable() and " " not in value):
         raise SettingsError(f"{name} is no key: use {least} to {LONGEST} ASCII characters without blanks.")
     return value
+
+
+def _key(text: str) -> str:
+    """As cryptography's Fernet takes it. The message does not show it."""
+    key = text.replace("+", "-").replace("/", "_")
+    with contextlib.suppress(ValueError):
+        if len(base64.urlsafe_b64decode(key)) == KEY_BYTES:
+            return key
+    raise SettingsError(
+        "ROLLCALL_SECRET_KEY is no key: use 32 random bytes in base64, as `openssl rand -base64 32` prints them."
+    )
 
 
 def _flag(name: str, value: Any) -> bool:

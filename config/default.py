@@ -27,9 +27,14 @@ ROLLCALL_ALLOWED_HOSTS = "localhost,127.0.0.1,[::1]"
 ROLLCALL_PROCESSES = 0
 ROLLCALL_WORKER_CLASS = "gevent"
 ROLLCALL_THREADS = 64
-# How long open requests may take to finish after SIGTERM.
+# After SIGTERM: how long the server goes on while it says that it is not ready, then how long open requests may take.
+ROLLCALL_DRAIN_DELAY = 0.0
 ROLLCALL_GRACE_S = 30.0
 ROLLCALL_LOG_LEVEL = "info"
+
+# What is kept outside of the database is encrypted with the first of these keys, and read with any (comma separated).
+# Empty: a key of its own in ROLLCALL_VAR, made on first use.
+ROLLCALL_SECRET_KEY = ""
 
 # Environment variables that registrations may read as ${env:NAME}: comma separated patterns such as OPENAI_*.
 ROLLCALL_SECRET_ENV = ""

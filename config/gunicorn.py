@@ -11,6 +11,7 @@ import gc
 import math
 import os
 import resource
+import signal
 import sys
 import time
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from app.settings import SettingsError, load_settings
+from config.draining import delay_stops, is_draining
 
 try:
     _settings = load_settings()
@@ -27,6 +29,7 @@ except SettingsError as _error:
 _host = _settings.host.strip("[]")
 _OPEN_FILES = 65_536
 _SHARED_MEMORY = "/dev/shm"
+_LAST_WORDS_S = 5
 # gevent would run those who sleep for nothing again, up to fifty times, before it looks who else has got bytes. It
 # does look before the shortest sleep is over, and sleeps no longer than that takes.
 _TURN_S = 1e-9 if _settings.worker_class == "gevent" else 0.0
@@ -40,7 +43,8 @@ threads = _settings.threads
 # Calls open at once in one process; each is a greenlet (or, with gthread, a place in the queue for a thread).
 worker_connections = 10_000
 timeout = 30
-graceful_timeout = math.ceil(_settings.grace_s)
+# Open requests end by themselves when the grace time is over; gunicorn would cut them off without a word.
+graceful_timeout = math.ceil(_settings.grace_s) + _LAST_WORDS_S
 # Long enough for a client that asks again and again, short enough that idle ones do not hold up a stop.
 keepalive = 5
 limit_request_line = 8190
@@ -78,6 +82,7 @@ def on_starting(server: Any) -> None:
 
 def when_ready(server: Any) -> None:
     """Say where to reach it, also when the system chose the port (ROLLCALL_PORT=0)."""
+    delay_stops(server, _settings.drain_delay)
     for listener in server.LISTENERS:
         server.log.info("Rollcall listens at %s", listener)
 
@@ -87,10 +92,22 @@ def post_worker_init(worker: Any) -> None:
     from config.replies import refuse_in_json
 
     refuse_in_json(worker)
-    start(worker.wsgi, [listener.getsockname()[1] for listener in worker.sockets])
+    _end_in_time(worker)
+    start(worker.wsgi, [listener.getsockname()[1] for listener in worker.sockets], is_draining)
     # What is loaded by now stays as long as the process: no collection shall stop the world to look at it again.
     gc.collect()
     gc.freeze()
+
+
+def _end_in_time(worker: Any) -> None:
+    from app import end
+
+    def handle_term(number: int, frame: Any) -> None:
+        end(worker.wsgi)
+        worker.handle_exit(number, frame)
+
+    signal.signal(signal.SIGTERM, handle_term)
+    signal.siginterrupt(signal.SIGTERM, False)
 
 
 def pre_request(worker: Any, request: Any) -> None:

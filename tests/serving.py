@@ -117,13 +117,16 @@ class Server:
         self.process.wait(PATIENCE_S)
 
     def wait_until_ready(self) -> None:
+        self.wait_until_it_listens()
+        self.ask_each("GET", "/readyz", until=lambda answer: answer.status == 200)
+
+    def wait_until_it_listens(self) -> None:
         def port() -> int | None:
             assert self.process.poll() is None, f"the server ended: {self.log}"
             found = _LISTENS.search(self.log)
             return int(found[1]) if found else None
 
         self.port = wait_for("the server's port", port)
-        self.ask_each("GET", "/readyz", until=lambda answer: answer.status == 200)
 
     def _who_holds(self, remote_port: int) -> int:
         for pid in self.pids:
@@ -134,11 +137,8 @@ class Server:
         return 0
 
 
-@contextmanager
-def serving(database_url: str, folder: Path, *, processes: int = 2, **settings: str) -> Iterator[Server]:
-    """A server over a migrated database, ready to be asked. `settings` are environment variables; `folder` its var/."""
-    folder.mkdir(parents=True, exist_ok=True)
-    environment = {
+def environment_for(database_url: str, folder: Path, processes: int, settings: Mapping[str, str]) -> dict[str, str]:
+    return {
         **{name: value for name, value in os.environ.items() if not name.startswith("ROLLCALL_")},
         "DATABASE_URL": database_url,
         "ROLLCALL_PORT": "0",
@@ -146,6 +146,13 @@ def serving(database_url: str, folder: Path, *, processes: int = 2, **settings: 
         "ROLLCALL_VAR": str(folder),
         **settings,
     }
+
+
+@contextmanager
+def serving(database_url: str, folder: Path, *, processes: int = 2, **settings: str) -> Iterator[Server]:
+    """A server over a migrated database, ready to be asked. `settings` are environment variables; `folder` its var/."""
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = environment_for(database_url, folder, processes, settings)
     log_file = folder / f"serve-{time.monotonic_ns()}.log"
     with log_file.open("wb") as log:
         command = [sys.executable, "manage.py", "serve"]

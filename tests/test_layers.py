@@ -32,6 +32,7 @@ HOMES = {
     "flask_migrate": {"extensions", "cli"},
     "alembic": {"storage"},
     "psycopg": {"storage"},
+    "cryptography": {"services"},
     "urllib3": {"upstream"},
     "requests": {"upstream", "cli"},
     "flask": {"api", "", "cli", "extensions"},

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from app import create_app
 from tests.fakes import (
     Behaviour,
     FakeUpstream,
+    bytes_answer,
     cut_reply,
     empty_answer,
     hang,
@@ -89,6 +93,75 @@ def to_a_worker_that_hangs(door: Door) -> TestResponse:
     door.worker.answer_with(hang())
     door.register(timeout_s=0.2)
     return door.ask()
+
+
+IMAGES: dict[str, Any] = {
+    "task": "image",
+    "body": {"prompt": "{USER_PROMPT}"},
+    "response_extract": "images[*]",
+    "error": None,
+    "stream": None,
+}
+JOB = {"id_extract": "id", "done_when": {"done": True}, "failed_when": {"failed": "*"}, "error_extract": "failed"}
+PAGE_OF_CAT = "/v1/images/generations"
+
+
+def to_an_image_worker(door: Door, behaviour: Behaviour, words: Any = None, **more: Any) -> TestResponse:
+    """Registers it, asks it for an image, and sees its job through if it has one."""
+    door.worker.answer_with(behaviour)
+    named = {name: value for name, value in (SHAPED | IMAGES | (words or {})).items() if value is not None}
+    answer = door.post("/api/server/register", named | {"req_url_template": f"{door.worker.url}/v1"})
+    assert answer.status_code == 200, answer.text
+    with polling(door):
+        return door.ask({"model": "m", "prompt": "a cat"} | more, PAGE_OF_CAT)
+
+
+@contextmanager
+def polling(door: Door) -> Iterator[None]:
+    jobs = door.client.application.extensions["rollcall"].jobs
+    jobs.start_polling()
+    yield
+    jobs.stop()
+
+
+def job_of(door: Door, **words: Any) -> dict[str, Any]:
+    block = {**JOB, "req_url_template": f"{door.worker.origin}/tasks/{{JOB_ID}}", "interval_s": 0.02}
+    return {"job": block | words}
+
+
+def to_a_video_worker(door: Door, poll: Behaviour, then: str = "") -> TestResponse:
+    """A video, begun; then what `then` says of it."""
+    script = [json_answer({"id": "t-1"}), poll]
+    door.worker.answer_with(*script)
+    words = {"model_name": "m", "task": "video", "body": {"prompt": "{USER_PROMPT}"}, **job_of(door)}
+    words["job"] |= {"result_extract": "url", "timeout_s": 30}
+    assert door.post("/api/server/register", words | {"req_url_template": door.worker.url}).status_code == 200
+    with polling(door):
+        begun = door.ask({"model": "m", "prompt": "a cat"}, "/v1/videos").json
+        if then == "when it is over":
+            door.client.application.extensions["rollcall"].jobs.wait(begun["id"], 20)
+    return door.client.get(f"/v1/videos/{begun['id']}/content")
+
+
+def to_a_worker_whose_token_is_refused(door: Door) -> TestResponse:
+    door.worker.answer_with(json_answer({"error": "invalid_client"}, 401))
+    auth = {"req_url_template": f"{door.worker.url}/token", "token_extract": "access_token"}
+    door.register(header={"Authorization": "Bearer {ACCESS_TOKEN}"}, auth=auth)
+    return door.ask()
+
+
+def to_a_full_worker(door: Door) -> TestResponse:
+    gate = threading.Event()
+    door.worker.answer_with(json_answer({}, gate=gate))
+    door.register(limits={"concurrency": 1})
+    app = door.client.application
+    with ThreadPoolExecutor(1) as threads:
+        inside = threads.submit(lambda: app.test_client().post("/v1/chat/completions", json=ASK))
+        door.worker.wait_requests(1)
+        answer = door.ask()
+        gate.set()
+        inside.result()
+    return answer
 
 
 def body_of(reply: TestResponse) -> Any:
@@ -169,6 +242,49 @@ CASES: dict[str, Callable[[Door], TestResponse]] = {
     ),
     "a stream that stops in the middle (in its last event)": to_a_stream_that_breaks_off,
     "a worker that hangs beyond its `timeout_s`": to_a_worker_that_hangs,
+    "a worker that answers with an image": lambda door: door.ask_a_worker_that(
+        bytes_answer(b"PNG", content_type="image/png")
+    ),
+    "every worker at its limit (`limits.concurrency`)": to_a_full_worker,
+    "a worker whose access token is refused": to_a_worker_whose_token_is_refused,
+    "a chat with a model that makes images": lambda door: to_an_image_worker(door, json_answer({})) and door.ask(),
+    "an image of a model that chats": lambda door: (
+        door.register() and door.ask({"model": "m", "prompt": "a cat"}, PAGE_OF_CAT)
+    ),
+    "eleven images": lambda door: to_an_image_worker(door, json_answer({}), n=11),
+    "registering: a job without its URL": lambda door: door.register(job={"id_extract": "id"}),
+    "registering: an unknown word of a block": lambda door: door.register(job={"id_extrakt": "id"}),
+    "a worker whose base64 is none": lambda door: to_an_image_worker(
+        door, json_answer({"images": ["no base64!"]}), {"output": {"as": "b64"}}
+    ),
+    "a worker whose link is none": lambda door: to_an_image_worker(door, json_answer({"images": ["cat.png"]})),
+    "a worker that answers JSON for an image": lambda door: to_an_image_worker(
+        door, json_answer({"queued": 1}), {"output": {"as": "binary"}}
+    ),
+    "a file that cannot be had": lambda door: to_an_image_worker(
+        door, json_answer({"images": ["http://nobody.invalid/cat.png"]}), {"timeout_s": 5}, response_format="b64_json"
+    ),
+    "a worker that takes a job and gives no id": lambda door: to_an_image_worker(
+        door, json_answer({"ok": 1}), job_of(door)
+    ),
+    "a job that fails": lambda door: to_an_image_worker(
+        door, json_answer({"id": "t-1", "failed": "moderated"}), job_of(door)
+    ),
+    "a job that does not end (`job.timeout_s`)": lambda door: to_an_image_worker(
+        door, json_answer({"id": "t-1"}), job_of(door, timeout_s=0.2)
+    ),
+    "a job that its caller cannot wait for (`timeout_s`)": lambda door: to_an_image_worker(
+        door, json_answer({"id": "t-1"}), job_of(door) | {"timeout_s": 0.2}
+    ),
+    "an unknown video": lambda door: door.client.get("/v1/videos/video_1"),
+    "a video that is not finished": lambda door: to_a_video_worker(door, json_answer({})),
+    "a video whose job failed": lambda door: to_a_video_worker(
+        door, json_answer({"failed": "moderated"}), "when it is over"
+    ),
+    "a video whose link gives no file": lambda door: to_a_video_worker(
+        door, json_answer({"done": True, "url": "http://127.0.0.1:9/cat.mp4"}), "when it is over"
+    ),
+    "a file that nobody knows": lambda door: door.client.get("/v1/media/0123456789abcdef0123456789abcdef"),
 }
 
 
@@ -202,3 +318,7 @@ def test_nothing_of_a_broken_stream_is_sent_twice_or_called_complete(door: Door)
     assert frames[-2]["choices"][0]["delta"]["content"] == "Hel"
     assert "[DONE]" not in reply.text
     assert len(door.worker.requests) == 1
+
+
+def test_who_meets_full_workers_hears_when_to_ask_again(door: Door) -> None:
+    assert to_a_full_worker(door).headers["Retry-After"] == "1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ from app.core.json_text import json_bytes
 log = logging.getLogger(__name__)
 
 Headers = Iterable[tuple[str, str]]
+# Callers name fields as they like, and messages repeat such names.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _CODES = {
     400: "bad_request",
     404: "not_found",
@@ -41,6 +44,7 @@ def register_error_handlers(scaffold: Scaffold, *, own: bool = True) -> None:
 
 
 def error_response(error: RollcallError, headers: Headers = ()) -> Response:
+    error.message = _CONTROL.sub(" ", error.message)
     surface = g.get("surface") or _surface_of_path(request.path)
     response = Response(json_bytes(_body(error, surface)), error.status, headers, content_type="application/json")
     if surface == "anthropic":

@@ -24,8 +24,9 @@ def healthz() -> dict[str, Any]:
 
 @blueprint.route("/readyz", methods=["GET"])
 @blueprint.response(200, ReadyReply)
-@blueprint.alt_response(503, schema=SeedErrorSchema, description="No snapshot of the fleet yet.")
+@blueprint.alt_response(503, schema=SeedErrorSchema, description="No snapshot of the fleet yet, or about to stop.")
 def readyz() -> dict[str, Any]:
     """Ready for completions."""
+    rollcall().lifetime.check()
     snapshot = rollcall().fleet.snapshot()
     return {"status": "ready", "revision": snapshot.revision, "workers": snapshot.count}

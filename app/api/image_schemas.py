@@ -38,11 +38,20 @@ class ImageSchema(Open):
         metadata={"description": "The worker's, or of a copy here. A worker's path or text stands here as it came."}
     )
     b64_json = Text()
+    revised_prompt = Text(metadata={"description": "What an OpenAI-shaped worker made of the prompt."})
 
 
 class ImageReplySchema(Schema):
     created = Whole(required=True, metadata={"description": "UTC seconds."})
     data = fields.List(fields.Nested(ImageSchema), required=True)
+    usage = fields.Dict(
+        keys=fields.String(),
+        metadata={"description": "Tokens, where the worker says them: input_tokens, output_tokens, total_tokens, …"},
+    )
+    background = Text(metadata={"description": "This and the next three as an OpenAI-shaped worker says them."})
+    output_format = Text()
+    quality = Text()
+    size = Text()
 
 
 class ImagesPendingSchema(Schema):

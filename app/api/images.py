@@ -12,6 +12,7 @@ from app.api.auth import check_model
 from app.api.edge import read_json, request_id
 from app.api.media import link
 from app.api.runtime import rollcall
+from app.core.conversation import Item
 from app.core.dialects.images import parse, pending, reply
 from app.core.job_record import Job
 from app.core.json_text import json_bytes
@@ -44,7 +45,7 @@ def show_images(job_id: str) -> Response:
 
 def _answer(made: Generated, *, base64: bool) -> Response:
     def told() -> dict[str, Any]:
-        return reply([_entry(item, base64=base64) for item in made.items], created=int(time.time()))
+        return reply([_entry(item, base64=base64) for item in made.items], made.said, created=int(time.time()))
 
     return whole(made, told, answer_headers(made, made.notices))
 
@@ -52,7 +53,9 @@ def _answer(made: Generated, *, base64: bool) -> Response:
 def _entry(item: Made, *, base64: bool) -> dict[str, Any]:
     if item.kind == "json" and isinstance(item.value, dict):
         return item.value
+    revised = item.revised_prompt if isinstance(item, Item) else None
+    beside = {} if revised is None else {"revised_prompt": revised}
     media = rollcall().media
     if base64:
-        return {"b64_json": encoded(media, item, "response_format")}
-    return {"url": link(address(media, item, "image"))}
+        return {"b64_json": encoded(media, item, "response_format"), **beside}
+    return {"url": link(address(media, item, "image")), **beside}

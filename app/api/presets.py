@@ -20,6 +20,7 @@ class PresetRow(Schema):
     date = fields.String(metadata={"description": "When."})
     registration = fields.Dict(metadata={"description": "What is registered, under the words that the caller gives."})
     key = fields.Dict(metadata={"description": "Headers to add where the system asks for a key."})
+    generic = fields.Boolean(metadata={"description": "The dialect of many systems, not one of them."})
 
 
 class PresetsReply(Schema):

@@ -22,7 +22,7 @@ blueprint = Blueprint("rollcall-register", __name__, url_prefix="/api/server", d
 @blueprint.response(200, RegisteredReply)
 @blueprint.alt_response(409, schema=SeedErrorSchema, description="This model, URL and instance are registered already.")
 def register(query: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Register an endpoint, or bring back one that was taken offline.
+    """Register an endpoint, or bring back one that was taken offline or has expired.
 
     With `dry_run=true` nothing is stored: the answer is the request that would be sent for a sample prompt.
     """

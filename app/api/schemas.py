@@ -40,6 +40,8 @@ _MODEL_NAME = validate.Length(1, MODEL_NAME_LENGTH, error=f"must have 1 to {MODE
 _SHORT = validate.Length(0, MAX_NAME, error=f"must have at most {MAX_NAME} characters")
 _URL = validate.Length(0, MAX_URL, error=f"must have at most {MAX_URL} characters")
 
+_SEEDS = ("req_type", "req_param", "is_stream", "header", "body", "owner", "worker_type", "response_extract")
+"""Words of the seed that may be null there, which means that they are left out."""
 _BODY = "Request body. Strings may hold placeholders like {USER_PROMPT}, {MESSAGES} or {MODEL_NAME}."
 
 
@@ -103,7 +105,10 @@ class RegistrationWords(Closed):
     @pre_load
     def refuse_unknown_names(self, data: Any, **more: Any) -> Any:
         """Also of a preset's words, which the caller's overlay: from here on it is an ordinary registration."""
-        return super().refuse_unknown_names(expanded(data) if isinstance(data, Mapping) else data, **more)
+        if isinstance(data, Mapping):
+            data = {word: item for word, item in data.items() if item is not None or word not in _SEEDS}
+            data = expanded(data)
+        return super().refuse_unknown_names(data, **more)
 
 
 class UpsertWords(RegistrationWords):

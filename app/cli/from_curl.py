@@ -82,7 +82,7 @@ def _explain(drafted: Draft) -> None:
     from app.core.preset import references
 
     if drafted.like:
-        click.echo(f"Answers are read as of the preset {drafted.like}.", err=True)
+        click.echo(f"Answers are read as the preset {drafted.like} says.", err=True)
     for reference in sorted(references(drafted.registration)):
         name = reference[2:-1].partition(":")[2]
         click.echo(

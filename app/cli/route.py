@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from app.cli.opened import opened
@@ -9,17 +11,17 @@ from app.cli.opened import opened
 
 @click.command()
 @click.argument("model")
-def route(model: str) -> None:
+@click.option("--url", help="Ask the server there, which also knows what its calls taught it.")
+def route(model: str, url: str | None) -> None:
     """Explain where a model's requests go.
 
     For each worker of MODEL: may it get traffic, why not, and its share, from the database. A running server also
-    skips, for a moment, a worker that just refused it a connection.
+    leaves out, for a while, workers that refused, failed or put off its own calls: --url asks it.
     """
     from app.cli import wording
     from app.cli.table import Column, show
 
-    with opened() as rollcall:
-        rows = rollcall.registry.route(model)
+    rows = _asked(url, model) if url else _read(model)
     columns = (
         Column("id", right=True),
         Column("url", long=True),
@@ -42,3 +44,14 @@ def route(model: str) -> None:
             for row in rows
         ],
     )
+
+
+def _read(model: str) -> list[dict[str, Any]]:
+    with opened() as rollcall:
+        return rollcall.registry.route(model)
+
+
+def _asked(url: str, model: str) -> list[dict[str, Any]]:
+    from app.cli.server import Server
+
+    return Server(url).rows("/api/server/route", model_name=model)

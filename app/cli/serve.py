@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--migrate", is_flag=True, help="Bring Rollcall's own default SQLite file to the present schema first.")
 def serve(migrate: bool) -> None:
-    """Run the server. SIGTERM or Ctrl-C lets open requests finish."""
+    """Run the server. SIGTERM lets open requests finish, Ctrl-C does not."""
     from app.settings import ROOT
 
     _check(migrate)
@@ -34,7 +34,8 @@ def serve(migrate: bool) -> None:
 def _check(migrate: bool) -> None:
     """What would otherwise fail once in each serving process. Raises Refused or StorageUnavailable.
 
-    A database that is away is no reason not to start: serving processes wait for it and say so on /readyz.
+    A database that is away is no reason not to start: serving processes serve the last-known fleet, or wait for it
+    and say so on /readyz. Only a file of our own that was never used is more likely a mistake.
     """
     with opened_app() as app:
         rollcall: Rollcall = app.extensions["rollcall"]
@@ -46,7 +47,7 @@ def _check(migrate: bool) -> None:
         except StorageUnavailable as error:
             if migrate and is_own and error.code == "schema_behind":
                 _upgrade()
-            elif is_own or error.code == "schema_behind":
+            elif error.code == "schema_behind" or (is_own and not rollcall.keeping.file.exists):
                 raise
             else:
                 click.echo(f"{error.message} The server starts and waits for it.", err=True)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import requests
 
@@ -63,6 +64,15 @@ class Server:
     def call(self, method: str, path: str, body: Any = None) -> Told:
         response = self._send(method, path, body, stream=False)
         return Told(response.headers, _json(response))
+
+    def rows(self, path: str, **query: str | None) -> list[dict[str, Any]]:
+        """Of a management route that answers a list."""
+        named = {name: value for name, value in query.items() if value is not None}
+        body = self.call("GET", f"{path}?{urlencode(named)}").body
+        rows = body.get("data") if isinstance(body, dict) else None
+        if not isinstance(rows, list):
+            raise Refused(f"{self.url} answers, but it is no Rollcall server.")
+        return rows
 
     def stream_chat(self, model: str, prompt: str) -> tuple[Mapping[str, str], Iterator[str]]:
         """The headers, and the pieces of the answer as they arrive."""

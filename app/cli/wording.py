@@ -16,6 +16,9 @@ _STYLES = {
     "enabled": "",
     "down": "bold red",
     "draining": "yellow",
+    "ejected": "red",
+    "backing_off": "yellow",
+    "expired": "yellow",
     "unknown": "yellow",
     "offline": "dim",
 }
@@ -23,6 +26,20 @@ _STYLES = {
 
 def state(word: str) -> Text:
     return Text(word, style=_STYLES.get(word, ""))
+
+
+def health(row: dict[str, Any]) -> Text:
+    """What the probes say; where a server's own calls say more, that, with the seconds that are left."""
+    if row["status"] not in ("ejected", "backing_off") and row.get("seconds_left") is None:
+        return state(row["probe"])
+    left = "" if row.get("seconds_left") is None else f" {row['seconds_left']:.0f} s"
+    word = "refused" if row["status"] == "down" else row["status"].replace("_", " ")
+    return Text(word + left, style=_STYLES.get(row["status"], ""))
+
+
+def intent(row: dict[str, Any]) -> Text:
+    """What is wanted of a worker: by operators, else by whoever registered it for a time that is over."""
+    return state("expired" if row["status"] == "expired" else row["admin"])
 
 
 def share(row: dict[str, Any]) -> str:
@@ -51,5 +68,8 @@ def place(row: dict[str, Any]) -> str:
 
 
 def error(row: dict[str, Any]) -> Text:
-    """The last error; of a worker that is up again it is history."""
-    return Text(plain(row["last_error"] or "").replace("\n", " "), style="red" if row["probe"] == "down" else "dim")
+    """The last error; of a worker that is not down it is history, and says so."""
+    text = plain(row["last_error"] or "").replace("\n", " ")
+    if not text or row["probe"] == "down":
+        return Text(text, style="red")
+    return Text(f"was: {text}, {ago(row['last_fail_at'])}", style="dim")

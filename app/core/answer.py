@@ -114,7 +114,7 @@ def usage_of(tokens: Tokens, raw: Any = None) -> Usage | None:
     prompt, completion = tokens
     if prompt is None and completion is None:
         return None
-    return Usage(prompt or 0, completion or 0, raw if isinstance(raw, dict) else None)
+    return Usage(prompt, completion, raw if isinstance(raw, dict) else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from app.core.errors import ClientGone
+from app.core.errors import ClientGone, Stopping
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
@@ -32,24 +32,28 @@ class Silence(Protocol):
 class Caller:
     """The client of one request. `connection` is its socket; whoever finds it closed sets `is_gone`, for good.
 
+    `is_sent_away`: this process ends, and so must the request; for good, too.
     `sweeps` counts how often the watch found something open for it. `silence`: what whoever waits for something on
     its behalf has to look after meanwhile.
     """
 
-    __slots__ = ("connection", "is_gone", "request_id", "silence", "sweeps", "watch")
+    __slots__ = ("connection", "is_gone", "is_sent_away", "request_id", "silence", "sweeps", "watch")
 
     def __init__(self, connection: Any, request_id: str, watch: Watch) -> None:
         self.connection = connection
         self.request_id = request_id
         self.watch = watch
         self.is_gone = False
+        self.is_sent_away = False
         self.sweeps = 0
         self.silence: Silence | None = None
 
     def check(self) -> None:
-        """Raises ClientGone."""
+        """Raises ClientGone, or Stopping."""
         if self.is_gone:
             raise ClientGone
+        if self.is_sent_away:
+            raise Stopping
 
 
 class Call:
@@ -72,9 +76,9 @@ class Call:
         raise NotImplementedError
 
     def check(self) -> None:
-        """Was it told to end? Raises ClientGone, or TimeoutError where its time was over."""
-        if self.caller is not None and self.caller.is_gone:
-            raise ClientGone
+        """Was it told to end? Raises ClientGone or Stopping, or TimeoutError where its time was over."""
+        if self.caller is not None:
+            self.caller.check()
         if self.ended_at:
             raise TimeoutError
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.conversation import ChatRequest, JsonObject
+from app.core.limits import Bounds, Limits
 from app.core.messages import beyond_text, single_input, system_text
 
 MAX_TOKENS = frozenset({"max_tokens", "max_completion_tokens"})
@@ -130,9 +131,20 @@ def carried_by(names: Iterable[str], request_paths: Iterable[str]) -> Carried:
     return Carried(names, frozenset(fields), whole)
 
 
-def passed_on(body: JsonObject, taken: frozenset[str]) -> dict[str, Any]:
-    """A caller's fields that go into an OpenAI-shaped worker's body as they came."""
-    return {field: value for field, value in body.items() if field not in taken}
+FieldBounds = Mapping[str, Bounds]
+"""By the caller's field."""
+
+
+def field_bounds(limits: Limits) -> FieldBounds:
+    return {field: bounds for name, bounds in limits.items() for field in _FIELDS.get(name, {name.lower()})}
+
+
+def passed_on(body: JsonObject, taken: frozenset[str], bounds: FieldBounds | None = None) -> dict[str, Any]:
+    """A caller's fields that go into an OpenAI-shaped worker's body as they came, but for what limits them."""
+    passed = {field: value for field, value in body.items() if field not in taken}
+    if bounds:
+        passed |= {field: bounds[field].clamp(passed[field]) for field in bounds.keys() & passed.keys()}
+    return passed
 
 
 def taken_by(carried: Carried, template_keys: Iterable[str]) -> frozenset[str]:

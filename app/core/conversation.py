@@ -32,10 +32,10 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts; `raw` is an OpenAI-shaped worker's own usage object, details and all."""
+    """Token counts, at least one; None: the worker did not say. `raw` is an OpenAI-shaped worker's own usage object."""
 
-    prompt: int
-    completion: int
+    prompt: int | None
+    completion: int | None
     raw: JsonObject | None = None
 
 
@@ -80,12 +80,14 @@ class Item:
 
     `value` is a str (of a `url` absolute http(s), of `b64` the base64 as it came without a `data:` prefix, of `path`
     a path on the worker's own disk), of `bytes` bytes, of `json` any JSON: of an embedding a list of numbers, or the
-    base64 that the worker sent instead. `content_type` is empty where the worker did not say.
+    base64 that the worker sent instead. `content_type` is empty where the worker did not say. `revised_prompt` is what
+    an OpenAI-shaped image worker made of the prompt.
     """
 
     kind: ItemKind
     value: Any = field(repr=False)
     content_type: str = ""
+    revised_prompt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,11 @@ class TooManyRequests(RollcallError):
     code = "rate_limit_exceeded"
 
 
-class ClientGone(InvalidRequest):
+class CalledOff(RollcallError):
+    """What a caller waited for ends early, and that is no failure of the worker."""
+
+
+class ClientGone(CalledOff, InvalidRequest):
     """The caller left, or closed its side of the connection, before its answer was there. Nobody's failure."""
 
     status = 499
@@ -151,6 +155,18 @@ class NotReady(RollcallError):
     type = "service_unavailable"
     code = "not_ready"
     retry_after_s = 1.0
+
+
+class Stopping(CalledOff):
+    """This process ends: it is not ready any more, or the time for what it still had to do is over."""
+
+    status = 503
+    type = "service_unavailable"
+    code = "server_stopping"
+    retry_after_s = 1.0
+
+    def __init__(self, message: str = "The server stopped before the answer was complete; ask again.") -> None:
+        super().__init__(message)
 
 
 class NoWorkerAvailable(RollcallError):

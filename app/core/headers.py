@@ -26,13 +26,19 @@ def check_headers(header: Mapping[str, Any], where: str) -> None:
         lower = name.lower()
         if not _NAME.match(name):
             raise LanguageError("a header's name holds only letters, digits and - _ . and the like", 0, inside)
-        if lower in _TRANSPORT:
-            raise LanguageError(f"{name} belongs to the connection and is set by Rollcall itself", 0, inside)
+        if lower in _TRANSPORT and not is_closing(name, value):
+            only = "; Connection may only say close" if lower == "connection" else ""
+            raise LanguageError(f"{name} belongs to the connection and is set by Rollcall itself{only}", 0, inside)
         if lower in seen:
             raise LanguageError(f"the header {name} is named twice", 0, inside)
         seen.add(lower)
         if control := _CONTROL.search(text_of(value)):
             raise LanguageError("a header's value holds no line break or control character", control.start(), inside)
+
+
+def is_closing(name: str, value: Any) -> bool:
+    """The one header of the connection that a registration may set: its connections are not kept."""
+    return name.lower() == "connection" and isinstance(value, str) and value.lower() == "close"
 
 
 def header_value(value: Any) -> str:

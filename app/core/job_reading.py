@@ -87,7 +87,7 @@ class JobReading:
             return said
         done = self._done(words.result, value, raw, told)
         if done is None and words.done_when is not None:
-            raise no_answer(words.result, value, raw, "result of the job that is done")
+            raise self._no_result(words.result, value, raw)
         return done or said
 
     def events(self, chunks: Iterable[bytes], job_id: str) -> Iterator[Event]:
@@ -100,8 +100,12 @@ class JobReading:
         path = job_words(self.spec, job_id).result
         items = self._items(path, with_frame(value, frame.data, frame.event) if is_framed(path) else value, value, told)
         if not items:
-            raise no_answer(path, value, frame.data, "result of the job that is done")
+            raise self._no_result(path, value, frame.data)
         return Poll("done", items, 100.0)
+
+    def _no_result(self, path: Path, value: Any, raw: str) -> WorkerFault:
+        regex = self.output.search is not None
+        return no_answer(path, value, raw, "result of the job that is done", regex=regex)
 
     def _done(self, path: Path, value: Any, raw: str, told: Mapping[str, Any]) -> Poll | None:
         """None: there is no result in the reply."""
@@ -118,6 +122,8 @@ class JobReading:
             found = path.find(seen)
             text = None if found is None else self.output.text(text_of(found))
             return (Item("text", text),) if text else ()
+        if not path.text.strip() and isinstance(seen, dict) and self.output.kind != "json":
+            return ()  # a reply that is the result itself is no object
         return self.output.items(path.find_all(seen))
 
     def _made(self, value: Any, told: Mapping[str, Any]) -> tuple[Item, ...]:

@@ -50,14 +50,23 @@ def submitted(job: Job, now: float, *, pace: Pace, started: float, jitter: float
     return replace(_released(job), state="running", due_at=min(due, deadline), planned_at=now, deadline_at=deadline)
 
 
-def step(job: Job, polled: Polled, pace: Pace, started: float, now: float, jitter: float) -> Job:
-    """The job after a poll that began at `started`."""
+def step(
+    job: Job,
+    polled: Polled,
+    pace: Pace,
+    started: float,
+    now: float,
+    jitter: float,
+    took_s: float | None = None,
+) -> Job:
+    """The job after a poll that began at `started`; `took_s`: by a clock that nobody sets, where there is one."""
     if polled.items is not None:
         return finished(job, now, polled.items)
     if polled.failed is not None:
         return failed(job, now, polled.failed)
-    late = started - job.due_at
-    deadline = (now + pace.timeout_s if job.deadline_at is None else job.deadline_at) + (late if late > LATE_S else 0.0)
+    deadline = now + pace.timeout_s
+    if job.deadline_at is not None:
+        deadline = job.deadline_at + _not_the_workers(job, started, now - started if took_s is None else took_s, now)
     failures = job.failures + 1 if polled.trouble is not None else 0
     if polled.hopeless and failures > FORGIVEN:
         return failed(job, now, polled.trouble or "")
@@ -81,6 +90,13 @@ def finished(job: Job, now: float, items: tuple[JobItem, ...]) -> Job:
 
 def failed(job: Job, now: float, error: str) -> Job:
     return replace(_over(job, now), state="failed", error=error)
+
+
+def _not_the_workers(job: Job, started: float, took_s: float, now: float) -> float:
+    """Of the time since the job was planned: while we were held up, or by which the clock was set (back: negative)."""
+    late, moved = started - job.due_at, now - started - took_s
+    before = late if late > LATE_S else min(started - job.planned_at, 0.0)
+    return before + (moved if abs(moved) > LATE_S else 0.0)
 
 
 def _over(job: Job, now: float) -> Job:

@@ -39,6 +39,7 @@ class Live:
 
     `failures` and `successes` are in a row, `times` is how often it was ejected. `trial_since`: when the trial under
     way began. `recovered_at`: when its slow start began. `asked_for`: the pause is one that the worker named.
+    `in_need`: it was asked although it gets no traffic, and is not asked so again before then; 0: it answered.
     """
 
     state: LiveState = "closed"
@@ -51,6 +52,7 @@ class Live:
     trial_since: float | None = None
     recovered_at: float | None = None
     asked_for: bool = False
+    in_need: float | None = None
 
 
 WELL = Live()
@@ -111,12 +113,30 @@ def begin_trial(live: Live, now: float) -> Live:
 
 
 def end_trial(live: Live, began: float) -> Live:
-    """The trial that began then is over, and said nothing."""
+    """The trial, or the attempt in need, that began then is over, and said nothing."""
+    if live.in_need == began + TRIAL_S:
+        live = replace(live, in_need=None)
     return replace(live, trial_since=None) if live.trial_since == began else live
 
 
 def is_trial_due(live: Live, now: float) -> bool:
     return live.state == "half-open" and now >= live.until and not _is_on_trial(live, now)
+
+
+def may_be_asked_in_need(live: Live, now: float) -> bool:
+    """One at a time until it answers, and after a failure not at once, so that who hangs keeps few callers waiting."""
+    return not live.asked_for and (live.in_need is None or now >= live.in_need)
+
+
+def ask_in_need(live: Live, now: float) -> Live:
+    """Who is merely busy (a pause that it did not name) answers, and needs no such care."""
+    return live if live.in_need == 0 or live.state == "backing off" else replace(live, in_need=now + TRIAL_S)
+
+
+def told_in_need(live: Live, event: LiveEvent, now: float, policy: LivePolicy) -> Live:
+    if live.in_need is None:
+        return live
+    return replace(live, in_need=0.0 if event == "success" else now + policy.bench_s)
 
 
 def is_resting(live: Live, now: float) -> bool:
@@ -134,7 +154,7 @@ def part_of_weight(live: Live, now: float, policy: LivePolicy) -> float:
 
 def is_forgotten(live: Live, now: float, policy: LivePolicy) -> bool:
     """Is there nothing more to remember? Ejections count for as long as the longest of them lasts."""
-    if live.state != "closed" or live.failures or part_of_weight(live, now, policy) < 1:
+    if live.state != "closed" or live.failures or live.in_need is not None or part_of_weight(live, now, policy) < 1:
         return False
     return not live.times or now - live.since >= policy.eject_max_s
 

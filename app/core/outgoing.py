@@ -8,7 +8,7 @@ from typing import Any
 
 from app.core.body_encoding import BodyType, encode_form, encode_json, encode_multipart
 from app.core.call_headers import CallHeaders, compile_headers
-from app.core.carrying import Carried, carried_by, passed_on, taken_by
+from app.core.carrying import Carried, FieldBounds, carried_by, field_bounds, passed_on, taken_by
 from app.core.conversation import ChatRequest, UpstreamRequest
 from app.core.errors import InvalidRequest
 from app.core.headers import merged
@@ -31,7 +31,8 @@ _CONTENT_TYPES: Mapping[BodyType, str] = {
 class Call:
     """One way to call a worker. `url` None: the worker's registered URL, which holds no placeholder.
 
-    `taken`: the caller's fields that are not passed on as they came; None: none is passed on at all.
+    `taken`: the caller's fields that are not passed on as they came; None: none is passed on at all. `bounds` hold
+    the numbers of those that are.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Call:
     taken: frozenset[str] | None
     headers: CallHeaders
     body_type: BodyType = "json"
+    bounds: FieldBounds | None = None
 
     def build(
         self,
@@ -80,7 +82,7 @@ class Call:
         if body is ABSENT:
             body = {}
         if self.taken is not None and request is not None:
-            body = {**body, **passed_on(request.body, self.taken)}
+            body = {**body, **passed_on(request.body, self.taken, self.bounds)}
         if self.body_type == "multipart":
             return encode_multipart(body)
         if self.body_type == "form":
@@ -129,7 +131,8 @@ def compile_call(
     names = frozenset(name.lower() for name in header)
     body_type: BodyType = words.get("body_type") or "json"
     headers = compile_headers(head, names, None if content is None else _CONTENT_TYPES[body_type])
-    return Call(method, target, params, head, content, carried, taken, headers, body_type)
+    bounds = field_bounds(limits) if limits and openai_shaped else None
+    return Call(method, target, params, head, content, carried, taken, headers, body_type, bounds)
 
 
 def compile_url_at(url: str, where: str, limits: Limits | None = None) -> Template:

@@ -19,7 +19,10 @@ _WHOLE = frozenset(("error", "retry_when", "when", "done_when", "failed_when", "
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """`registration` is an ordinary one. `key`: headers for those whose system may, but need not, ask for a key."""
+    """`registration` is an ordinary one. `key`: headers for those whose system may, but need not, ask for a key.
+
+    `generic`: no system of its own but the dialect of many, so of several that fit a call equally well it is named.
+    """
 
     name: str
     summary: str
@@ -28,6 +31,7 @@ class Preset:
     date: str
     registration: Mapping[str, Any]
     key: Mapping[str, str]
+    generic: bool = False
 
     def with_key(self, key: str) -> Preset:
         """`key` is env:NAME, or the key itself; it stands where the registration reads one from the environment.

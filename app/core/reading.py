@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from app.core.conversation import Event, Item, Reply, Result, Task, Usage
 from app.core.echo import refined, without_echo
 from app.core.fault import WorkerFault
 from app.core.frames import StreamWords, compile_stream
+from app.core.image_shape import with_prompts
 from app.core.language import text_of
 from app.core.output import Output, compile_output
 from app.core.replies import beginning, calls_a_tool, no_answer, nothing_in, reply_value, web_page
@@ -29,6 +31,8 @@ from app.core.streaming import StreamReader
 __all__ = ["Reader", "WorkerFault", "compile_reader"]
 
 _OPENAI_FINISH = "choices[].finish_reason"
+# A code, or the name of a field: nothing that could be a sentence.
+_WORD = re.compile(r"[A-Za-z][\w.\[\]-]{0,99}", re.ASCII)
 _OPENAI_USAGE = {"prompt": "usage.prompt_tokens", "completion": "usage.completion_tokens"}
 
 
@@ -66,7 +70,7 @@ class Reader:
         shaped = value if self._openai_shaped and isinstance(value, dict) else None
         nothing = not said or (not text and self._output.search is not None)
         if nothing and finish is None and not (shaped and calls_a_tool(shaped)):
-            raise no_answer(self._path, value, raw)
+            raise no_answer(self._path, value, raw, regex=self._output.search is not None)
         usage = usage_of(self._usage.read(value), shaped.get("usage") if shaped else None)
         return Reply(text, finish, usage, shaped)
 
@@ -77,8 +81,10 @@ class Reader:
         raw, value = self._read(status, body, content_type)
         items = self._output.items(self._path.find_all(value))
         if not items:
-            raise no_answer(self._path, value, raw)
+            raise no_answer(self._path, value, raw, regex=self._output.search is not None)
         usage = usage_of(self._usage.read(value))
+        if self._output.task == "image":
+            items = with_prompts(items, value)
         return Result(items, self._finished(value, raw), usage, value if isinstance(value, dict) else None)
 
     def bytes_of(self, status: int, body: bytes, content_type: str) -> Item:
@@ -121,6 +127,12 @@ class Reader:
         page = web_page(status, raw)
         return page or self.failures.message(parsed(raw), raw) or f"HTTP {status} without a message"
 
+    def error_words(self, body: bytes) -> tuple[str | None, str | None]:
+        """The code for programs and the name of the field at fault in an error of OpenAI's shape."""
+        value = parsed(text_of_body(body, ""))
+        error = value.get("error") if isinstance(value, dict) else None
+        return (_word(error.get("code")), _word(error.get("param"))) if isinstance(error, dict) else (None, None)
+
     def retry_matches(self, status: int, body: bytes) -> bool:
         """Does `retry_when` say that another worker may be asked after this reply?"""
         raw = text_of_body(body, "")
@@ -152,6 +164,10 @@ class Reader:
         reader = self.hearing(())
         reader._output = Output("text", self._output.task)
         return reader
+
+
+def _word(value: Any) -> str | None:
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
 
 
 def is_text(kind: str) -> bool:

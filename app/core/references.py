@@ -35,7 +35,7 @@ def check_references(words: Mapping[str, Any], url: str, dialect: Dialect, may_r
     if dialect.auth is not None:
         fault = "a token is fetched for no caller: only {MODEL_NAME} and ${env:NAME} have a value in auth"
         _check_callerless(dialect.auth.parts(), frozenset({"MODEL_NAME"}), fault, "auth")
-    _check_health(dialect)
+    _check_health(dialect, words)
     for kind, name in sorted(secret for part in _all_parts(dialect) for secret in part.secrets):
         if kind != "env":
             fault = f"${{{kind}:{name}}} is not supported by this version, only ${{env:NAME}}"
@@ -63,10 +63,13 @@ def _check_result(template: Template | None) -> None:
         raise LanguageError(_IN_MESSAGES[name], 0, "job.result_template")
 
 
-def _check_health(dialect: Dialect) -> None:
+def _check_health(dialect: Dialect, words: Mapping[str, Any]) -> None:
     health = dialect.health
     if health is None or health.req_url_template is None:
         return
+    if health.header is not None:
+        without_auth = _WITH_AUTH if dialect.auth is None else {}
+        _refuse([health.header], {**_IN_MESSAGES, **_IN_JOBS, **without_auth}, {"health": words["health"]})
     known = frozenset({"MODEL_NAME"} if dialect.auth is None else {"MODEL_NAME", "ACCESS_TOKEN"})
     fault = "a health check comes from no caller: only {MODEL_NAME} and ${env:NAME} have a value in its URL"
     _check_callerless([health.req_url_template], known, fault, "health.req_url_template")
@@ -92,7 +95,7 @@ def check_carries(dialect: Dialect) -> None:
     for call, where in ((dialect.plain, ""), (dialect.streamed, "stream.")):
         parts = [part for part in (call.url, call.params, call.body) if part is not None]
         names = frozenset(name for part in parts for name in part.placeholders)
-        if _CARRIERS.isdisjoint(names):
+        if (_CARRIERS - {"MESSAGES"} if dialect.task == "embedding" else _CARRIERS).isdisjoint(names):
             fault = (
                 "nothing of the caller's request is sent: {USER_PROMPT}, {MESSAGES}, {INPUT} or {REQUEST:…} must stand"
                 " in body, req_param or URL" + (" (a GET request has no body)" if call.method == "GET" else "")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.core.block_checks import check_blocks, unused
 from app.core.dialect import Dialect, compile_words
 from app.core.errors import InvalidField
 from app.core.language import LanguageError
@@ -72,6 +73,8 @@ def parse_registration(
     Raises InvalidField with the place of the fault, such as `body.messages[0].content`.
     """
     words = {word: raw[word] for word in _SPEC_WORDS if raw.get(word) is not None}
+    if made := (words.get("output") or {}).get("type"):
+        words.setdefault("task", made)
     url = raw.get("req_url_template") or ""
     check_values(words)
     try:
@@ -79,6 +82,7 @@ def parse_registration(
         check_references(words, url, dialect, may_read)
         check_carries(dialect)
         check_targets(words, url, targets)
+        check_blocks(words)
     except LanguageError as error:
         raise InvalidField(f"{_sentence(error)}.", field=error.where) from None
     return Registration(
@@ -145,7 +149,7 @@ def _notes(dialect: Dialect, words: Mapping[str, Any]) -> tuple[str, ...]:
         notes.append('{SYSTEM_PROMPT} stays empty: it is filled when "messages" is {"system": "separate"}')
     if dialect.plain.method == "GET" and words.get("body"):
         notes.append("body is not sent: a GET request has none")
-    return tuple(notes)
+    return (*notes, *unused(words, dialect))
 
 
 def _sentence(error: LanguageError) -> str:

@@ -36,14 +36,19 @@ def nothing_in(status: int) -> WorkerFault:
     return WorkerFault(f"The worker answered HTTP {status} with nothing in it.", "empty")
 
 
-def no_answer(path: Path, value: Any, raw: str, what: str = "answer") -> WorkerFault:
-    """Shows the path, the part of it that matched, and how the reply begins."""
-    matched = path.matched(value)
-    how_far = f"only {one_line(matched, _BEGINNING)!r} of it is there" if matched else "nothing of it is there"
-    if not path.text.strip():
-        how_far = "the whole reply"
-    told = f"The worker's reply has no {what} at {one_line(path.text, _BEGINNING)!r} ({how_far})"
+def no_answer(path: Path, value: Any, raw: str, what: str = "answer", *, regex: bool = False) -> WorkerFault:
+    """Shows the path, the part of it that matched, and how the reply begins. `regex`: `output` has one."""
+    told = f"The worker's reply has no {what} at {one_line(path.text, _BEGINNING)!r} ({_how_far(path, value, regex)})"
     return WorkerFault(f"{told}. It begins: {beginning(raw)}", "empty")
+
+
+def _how_far(path: Path, value: Any, regex: bool) -> str:
+    is_whole = not path.text.strip()
+    if is_whole or path.find_all(value):
+        found = "the whole reply" if is_whole else "what is there"
+        return f"{found} does not fit output.regex" if regex else f"{found} is empty"
+    matched = path.matched(value)
+    return f"only {one_line(matched, _BEGINNING)!r} of it is there" if matched else "nothing of it is there"
 
 
 def beginning(raw: str) -> str:

@@ -30,7 +30,8 @@ class Failure:
 
     `message` is what the worker said ("status", "fault") or a clause that says what happened; where it is a whole
     sentence it begins with "The worker". `sent`: the worker may have seen the whole request. `retry_matched`: the
-    registration's `retry_when` holds. `code`: the error's, where the kind is "config", a request that cannot be made.
+    registration's `retry_when` holds. `code`: the error's, where the kind is "config", a request that cannot be made,
+    or the worker's own, as `field` is, where it answered in OpenAI's shape that the request is at fault.
     `blameless`: it says nothing about the worker.
     """
 
@@ -43,6 +44,7 @@ class Failure:
     retry_matched: bool = False
     code: str | None = None
     blameless: bool = False
+    field: str | None = None
 
 
 def may_fail_over(failure: Failure, earlier: Sequence[Failure], opted: Container[str]) -> bool:
@@ -85,8 +87,11 @@ def _error(final: Failure, sentence: str) -> RollcallError:
     if status in CREDENTIALS:
         return UpstreamError(sentence, code="upstream_auth_error")
     if status is not None and 400 <= status < 500 and not final.retry_matched:
-        return UpstreamRejected(sentence if _says_nothing(final) else final.message, status=status)
-    return UpstreamError(sentence, code="address_refused" if final.kind == "address_refused" else final.code)
+        said = sentence if _says_nothing(final) else final.message
+        return UpstreamRejected(said, status=status, code=final.code, field=final.field)
+    if final.kind == "address_refused":
+        return UpstreamError(sentence, code="address_refused")
+    return UpstreamError(sentence, code=final.code if final.kind == "config" else None)
 
 
 def _sentence(final: Failure, attempts: int, budget_is_spent: bool) -> str:

@@ -84,7 +84,7 @@ class Pool:
         # Whole numbers times a float below 1 stay below their sum, also when rounded.
         for _ in range(DRAWS):
             worker = weighted[bisect_right(bounds, random() * bounds[-1])]
-            if worker.id not in excluded and (not parts or random() < parts.get(worker.id, 1)):
+            if worker.id not in excluded and (parts is ALL_OF_IT or random() < parts.get(worker.id, 1)):
                 return worker
         rest = without(weighted, excluded)
         if not rest:

@@ -130,11 +130,12 @@ def _check_agreement(words: Mapping[str, Any]) -> None:
     task, output = words.get("task") or "text", words.get("output") or {}
     kind, named = output.get("as"), output.get("type")
     if named is not None and named != task:
-        fault = f"output.type is {named} where task is {task}; what makes another thing than text names its task."
+        fault = f"output.type is {named} where task is {task}; they say the same, or one is left out."
         raise InvalidField(fault, field="output.type")
     if task == "embedding" and kind not in (None, "json"):
         raise InvalidField("An embedding is lists of numbers: output.as must be json.", field="output.as")
     if task != "text" and (words.get("stream") is not None or words.get("is_stream")) and not words.get("job"):
-        raise InvalidField(f"A worker of task {task} has no stream of text.", field="stream")
+        field = "is_stream" if words.get("stream") is None else "stream"
+        raise InvalidField(f"A worker of task {task} has no stream of text.", field=field)
     if words.get("job") is not None and words.get("is_stream"):
         raise InvalidField("A job's submit is answered once; a poll that streams is job.framing.", field="is_stream")

@@ -41,7 +41,8 @@ def _nothing() -> None:
 class Attempt:
     """`number` counts from 1. `slot` is held until the answer is whole, closed or failed.
 
-    `verdicts` hear how it ends, but for failures that AttemptFailed tells; `began` is of time.monotonic().
+    `verdicts` hear how it ends, but for what AttemptFailed tells: whoever catches it judges that. `began` is of
+    time.monotonic().
 
     Raises AttemptFailed, and InvalidRequest where the caller's values cannot be sent.
     """
@@ -49,9 +50,9 @@ class Attempt:
     contact: Contact
     request: ChatRequest
     number: int
-    slot: Slot | None = None
-    verdicts: Verdicts | None = None
-    began: float = 0.0
+    slot: Slot | None
+    verdicts: Verdicts
+    began: float
 
     @property
     def worker(self) -> Worker:
@@ -74,12 +75,20 @@ class Attempt:
         """What `ask` gives; then this attempt is over."""
         try:
             given = ask()
-            self._went_well()
-            return given
         except (SendFailure, WorkerFault, UpstreamError) as error:
+            self._free()
             raise AttemptFailed(self.contact.failure(error)) from error
-        finally:
+        except AttemptFailed:
+            self._free()
+            raise
+        except BaseException:
             self._leave()
+            raise
+        if self.slot is not None:
+            self.slot.release()
+        if self.verdicts.live:
+            self.verdicts.succeeded(self.worker, self.began)
+        return given
 
     def opened(self, begin: Callable[[], tuple[UpstreamStream, Iterator[Event]]]) -> OpenAnswer:
         """The stream that `begin` opens, once its first event came."""
@@ -91,8 +100,11 @@ class Attempt:
                 upstream.close()
                 raise
         except (SendFailure, WorkerFault, UpstreamError) as error:
-            self._leave()
+            self._free()
             raise AttemptFailed(self.contact.failure(error)) from error
+        except AttemptFailed:
+            self._free()
+            raise
         except BaseException:
             self._leave()
             raise
@@ -103,8 +115,8 @@ class Attempt:
         return self.contact.send(self._request)
 
     def part(self, request: ChatRequest) -> Attempt:
-        """Another call of the same attempt, to the same worker; it holds no slot."""
-        return replace(self, request=request, slot=None, verdicts=None)
+        """Another call of the same attempt, to the same worker; it holds no slot and decides nothing."""
+        return replace(self, request=request, slot=None, verdicts=Verdicts())
 
     def _whole(self) -> Reply:
         contact = self.contact
@@ -139,11 +151,11 @@ class Attempt:
                 yield first
             yield from events
             upstream.finish()
-            self._went_well()
+            if self.verdicts.live:
+                self.verdicts.succeeded(self.worker, self.began)
         except (SendFailure, WorkerFault) as error:
             failure = self.contact.failure(error)
-            if self.verdicts is not None:
-                self.verdicts.judged(self.worker, failure, self.began)
+            self.verdicts.judged(self.worker, failure, self.began)
             broken = verdict([failure])
             broken.attempts = self.number
             raise broken from None
@@ -154,14 +166,14 @@ class Attempt:
         upstream.close()
         self._leave()
 
-    def _went_well(self) -> None:
-        if self.verdicts is not None and self.verdicts.live:
-            self.verdicts.succeeded(self.worker, self.began)
-
-    def _leave(self) -> None:
+    def _free(self) -> None:
         if self.slot is not None:
             self.slot.release()
-        if self.verdicts is not None and self.verdicts.live:
+
+    def _leave(self) -> None:
+        """It is over, and says nothing about the worker unless that was said before."""
+        self._free()
+        if self.verdicts.live:
             self.verdicts.left(self.worker, self.began)
 
     def _request(self, secrets: Secrets, token: str | None) -> UpstreamRequest:

@@ -38,17 +38,22 @@ def upsert(tx: Transaction, found: Worker, wanted: Registration, now: float) -> 
 
 
 def revive(tx: Transaction, found: Worker, wanted: Registration, now: float) -> tuple[Worker, Outcome]:
-    """The history stays, the registration is the new one, as if it were the first: an unnamed weight is the default."""
-    if found.admin != "offline":
+    """Of one that is offline, or whose time limit is over; Conflict where one lives.
+
+    The history stays, the registration is the new one, as if it were the first: an unnamed weight is the default. Only
+    an operator who drains a worker is not overruled by its coming back.
+    """
+    if found.admin != "offline" and (found.expires_at is None or found.expires_at > now):
         raise Conflict(
             f"Model {found.model_name!r} at {masked_url(found.url)} is already registered as worker {found.id}; "
-            "change it with PUT /api/server/register, or register another `instance` of it.",
+            "change it with PUT /api/server/register (manage.py register --update), "
+            "or register another `instance` of it.",
             field="req_url_template",
         )
-    workers.replace(tx, found.id, wanted, now)
+    back = workers.replace(tx, found.id, wanted, now)
     if wanted.weight is None and found.weight != DEFAULT_WEIGHT:
-        workers.set_weight(tx, found.id, DEFAULT_WEIGHT, now)
-    return set_admin(tx, found, "enabled", now), "revived"
+        back = workers.set_weight(tx, found.id, DEFAULT_WEIGHT, now)
+    return set_admin(tx, back, "enabled" if found.admin == "offline" else None, now), "revived"
 
 
 def set_admin(tx: Transaction, worker: Worker, admin: Admin | None, now: float) -> Worker:

@@ -13,7 +13,7 @@ from app.core.reading import WorkerFault
 from app.core.retry import Failure, Kind, retry_after_s
 from app.core.template import Secrets
 from app.core.worker import Worker
-from app.services.redaction import redacted
+from app.services.redaction import redacted, secrets_of
 from app.services.tokens import Tokens
 from app.upstream.client import Client, SendFailure, UpstreamReply, UpstreamStream
 
@@ -90,11 +90,14 @@ class Contact:
 
     def redacted(self, message: str) -> str:
         """What the worker said, without the credentials that it was sent."""
-        return message if self._sent is None else redacted(message, self._sent, self._used)
+        if self._sent is None:
+            return message
+        return redacted(message, self._sent, {*self._used, *secrets_of(self.worker, self.secrets)})
 
     def _refusal(self, reply: UpstreamReply) -> Failure:
         """The failure in a reply of any status but 2xx."""
         reader = self.dialect.reader(stream=False)
+        code, at_fault = map(self._harmless, reader.error_words(reply.body))
         return Failure(
             self.worker.id,
             "status",
@@ -102,7 +105,13 @@ class Contact:
             status=reply.status,
             retry_after_s=retry_after_s(reply.headers.get("retry-after"), time.time()),
             retry_matched=reader.retry_matches(reply.status, reply.body),
+            code=code,
+            field=at_fault,
         )
+
+    def _harmless(self, word: str | None) -> str | None:
+        """None where a credential is in it."""
+        return word if word is not None and self.redacted(word) == word else None
 
     def _built(self, build: Build, refused: str | None = None) -> tuple[UpstreamRequest, str | None]:
         token, auth = None, self.dialect.auth

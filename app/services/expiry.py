@@ -1,8 +1,9 @@
 """Which registrations with a time limit have ended, as this process sees it.
 
 Each process counts down what is left of them by its own monotonic clock, so that a wall clock which jumps ends none.
-Who could not look for a while, or sees half of them end at once, was probably cut off itself, together with their
-renewals: then none ends before a second look.
+Who could not look for a while, or sees one end while half of all are overdue, was probably cut off itself, together
+with their renewals: then none ends before a second look. A command that looks once and routes nothing takes the clock
+at its word.
 """
 
 from __future__ import annotations
@@ -29,21 +30,30 @@ class _Term:
 
     expires_at: float
     ends: float
-    patience_s: float
+    ttl_s: float
     on_purpose: bool
     over: bool = False
     is_second_look: bool = False
 
     def postpone(self, now: float) -> None:
-        if self.ends < now + self.patience_s:
-            self.ends = now + self.patience_s
+        patience_s = min(self.ttl_s / 2, LONGEST_SECOND_LOOK_S)
+        if self.ends < now + patience_s:
+            self.ends = now + patience_s
             self.is_second_look = True
+
+    def is_overdue(self, now: float) -> bool:
+        """Whoever renews a few times in each term never comes this close to its end."""
+        return self.is_second_look or self.ends - now < self.ttl_s / 3
 
 
 class Expiry:
-    """Not thread-safe: one thread at a time learns and looks."""
+    """Not thread-safe: one thread at a time learns and looks.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    `is_patient`: second looks are taken, which is for those who look again and again, and route by it.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, is_patient: bool = True) -> None:
+        self.is_patient = is_patient
         self._clock = clock
         self._terms: dict[int, _Term] = {}
         self._looked_at: float | None = None
@@ -63,20 +73,24 @@ class Expiry:
         now = self._clock()
         cut_off = self._looked_at is None or now - self._looked_at > CUT_OFF_S
         self._looked_at = now
-        if not self._terms:
-            return frozenset()
+        if self.is_patient and self._terms:
+            self._postpone(cut_off, now)
+        for term in self._terms.values():
+            term.over = term.over or term.ends <= now
+        return frozenset(worker_id for worker_id, term in self._terms.items() if term.over)
+
+    def _postpone(self, cut_off: bool, now: float) -> None:
         living = [term for term in self._terms.values() if not (term.over or term.on_purpose)]
         if cut_off:
             for term in living:
                 term.postpone(now)
-        sudden = [term for term in living if term.ends <= now and not term.is_second_look]
-        if len(living) >= MANY and 2 * len(sudden) >= len(living):
-            log.warning("%d of %d registrations would end at once; a second look first", len(sudden), len(living))
-            for term in sudden:
+        ended = [term for term in living if term.ends <= now and not term.is_second_look]
+        overdue = [term for term in living if term.is_overdue(now)] if ended else []
+        if ended and len(living) >= MANY and 2 * len(overdue) >= len(living):
+            if not any(term.is_second_look for term in living):
+                log.warning("%d of %d registrations would end at once; a second look first", len(overdue), len(living))
+            for term in ended:
                 term.postpone(now)
-        for term in self._terms.values():
-            term.over = term.over or term.ends <= now
-        return frozenset(worker_id for worker_id, term in self._terms.items() if term.over)
 
     def _begun(self, worker: Worker, expires_at: float, now: float) -> _Term:
         ttl_s = float(worker.ttl_s or 0)
@@ -84,7 +98,7 @@ class Expiry:
         term = _Term(
             expires_at,
             ends=self._clock() + left,
-            patience_s=min(ttl_s / 2, LONGEST_SECOND_LOOK_S),
+            ttl_s=ttl_s,
             on_purpose=expires_at <= worker.updated_at,
         )
         # What ended long ago, before this process began to look, needs no second look.

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 ASK_AGAIN_S = 0.1
 WAIT_FOR_LOAD_S = 0.5
 OUTAGE_POLL_S = 1.0
+Remembered = Callable[[], Snapshot | None]
 Changed = Callable[[Worker | None, Worker | None], None]
 """The worker as it was and as it is; None: it was not, or is no more."""
 Follower = Callable[[Transaction, int], None]
@@ -32,13 +33,27 @@ STOP_WAIT_S = 5.0
 class Fleet:
     """Reads are attribute look-ups; loading happens in the watcher thread, or in whoever calls refresh()."""
 
-    def __init__(self, database: Database, poll_s: float, changed: Changed = lambda old, new: None) -> None:
-        """`changed` is told of every worker that changed, came or went, once the snapshot holds it."""
+    def __init__(
+        self,
+        database: Database,
+        poll_s: float,
+        changed: Changed = lambda old, new: None,
+        remembered: Remembered = lambda: None,
+        on_ended: Callable[[Worker], object] = lambda worker: None,
+    ) -> None:
+        """`changed` is told of every worker that changed, came or went, once the snapshot holds it.
+
+        `remembered` gives a snapshot to begin with, where the database is away when this process starts. `on_ended` is
+        told of each worker whose registration ends, when no request is sent to it any more.
+        """
         self._database = database
         self._changed = changed
+        self._remembered = remembered
+        self._is_remembered = False
         self._poll_s = poll_s
+        self._on_ended = on_ended
         self._snapshot: Snapshot | None = None
-        self._expiry = Expiry()
+        self._expiry = Expiry(is_patient=False)
         self._loading = threading.Lock()
         self._begun = self._finished = 0
         self._asked_at = float("-inf")
@@ -54,6 +69,11 @@ class Fleet:
     @property
     def ready(self) -> bool:
         return self._snapshot is not None
+
+    @property
+    def loaded(self) -> Snapshot | None:
+        """The snapshot, where it comes from the database and not from the last-known one."""
+        return None if self._is_remembered else self._snapshot
 
     def snapshot(self) -> Snapshot:
         if self._snapshot is None:
@@ -78,7 +98,9 @@ class Fleet:
 
     def start(self) -> None:
         """Try a first load, then follow the database in a thread. Does not raise while the database is away."""
-        self._poll()
+        self._expiry.is_patient = True
+        if not self._poll() and not self.ready:
+            self._remember()
         self._stopping.clear()
         self._watcher = threading.Thread(target=self._watch, name="rollcall-fleet", daemon=True)
         self._watcher.start()
@@ -88,6 +110,12 @@ class Fleet:
         if self._watcher is not None:
             self._watcher.join(STOP_WAIT_S)
             self._watcher = None
+
+    def _remember(self) -> None:
+        """Its verdicts stand as they were, like those of a process that lived on; nobody expires meanwhile."""
+        with self._loading:
+            if self._snapshot is None and (known := self._remembered()) is not None:
+                self._snapshot, self._is_remembered = known, True
 
     def _ask_for(self, model_name: str) -> bool:
         """Wait for a look at what was committed before this call: at most one each 100 ms, shared by all who ask.
@@ -135,14 +163,22 @@ class Fleet:
         if self._finished >= wanted:
             return
         self._begun += 1
+        before = self._snapshot.expired if self._snapshot else frozenset[int]()
         self._load()
+        self._tell_ended(before)
         self._finished = self._begun
         if self._away:
             self._away = False
             log.warning("The registry can be read again.")
 
+    def _tell_ended(self, before: frozenset[int]) -> None:
+        now = self.snapshot()
+        for worker_id in now.expired - before:
+            if (worker := now.workers.get(worker_id)) is not None:
+                self._on_ended(worker)
+
     def _load(self) -> None:
-        old = self._snapshot
+        before, old = self._snapshot, self.loaded
         if old is None:
             self._database.check_schema()
         with self._database.read() as tx:
@@ -162,8 +198,9 @@ class Fleet:
             self._snapshot = new = aged(build(number, everyone), ended)
         else:
             self._snapshot = new = rebuild(old, number, *news, ended)
-        if old is not None:
-            self._tell(old, new, news[1] if news else {*old.workers, *new.workers})
+        self._is_remembered = False
+        if before is not None:
+            self._tell(before, new, news[1] if news else {*before.workers, *new.workers})
 
     def _tell(self, old: Snapshot, new: Snapshot, touched: Iterable[int]) -> None:
         for worker_id in touched:

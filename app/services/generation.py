@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from app.core.caller import carried
-from app.core.conversation import ChatRequest, Item, Task
+from app.core.conversation import ChatRequest, Item, JsonObject, Task
 from app.core.dialect import Dialect, dialect_of
 from app.core.errors import NotFound, RollcallError, StorageUnavailable, UpstreamError, UpstreamTimeout
+from app.core.image_shape import said
 from app.core.job_record import Job, JobItem
 from app.services.jobs import Jobs, new_job_id
 from app.services.results import wanted_parts
@@ -23,12 +24,16 @@ _PREFIXES = {"image": "img", "video": "video"}
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """At least one item. `worker_id` None: a job whose worker is not known; `attempts` None: of jobs nobody counts."""
+    """At least one item. `worker_id` None: a job whose worker is not known; `attempts` None: of jobs nobody counts.
+
+    `said`: words of the worker about all images, as OpenAI's reply has them.
+    """
 
     items: tuple[Item | JobItem, ...]
     worker_id: int | None
     attempts: int | None
     notices: tuple[str, ...]
+    said: JsonObject = field(default_factory=dict)
 
 
 class Generation:
@@ -47,7 +52,7 @@ class Generation:
         dialect = self._router.drawn(request)
         made = self._at_once(request) if dialect.job is None else self._by_jobs(request, dialect)
         count = request.body.get("n") if request.task == "image" else None
-        return made if count is None else Generated(made.items[:count], made.worker_id, made.attempts, made.notices)
+        return made if count is None else replace(made, items=made.items[:count])
 
     def made_since(self, job_id: str, task: Task) -> Generated | Job:
         """What a job made whose caller did not wait for its end; the job itself while it is not over.
@@ -61,7 +66,9 @@ class Generation:
 
     def _at_once(self, request: ChatRequest) -> Generated:
         answer = self._router.result(request)
-        return Generated(answer.result.items, answer.worker_id, answer.attempts, answer.notices)
+        result = answer.result
+        told = said(result.raw, result.usage)
+        return Generated(result.items, answer.worker_id, answer.attempts, answer.notices, told)
 
     def _by_jobs(self, request: ChatRequest, dialect: Dialect) -> Generated:
         timeout_s = dialect.timeout_s or self._timeout_s

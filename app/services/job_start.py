@@ -25,6 +25,7 @@ MOST_BACKGROUND = 256
 # Such a job may stand in line this long where `limits.concurrency` lets few run at a time.
 QUEUE_S = 3600.0
 QUEUE_PAUSE_S = 1.0
+FINISH_PAUSE_S = 0.05
 
 
 class Starter:
@@ -44,6 +45,7 @@ class Starter:
         self._told = told
         self._launch = launch
         self._background = threading.BoundedSemaphore(MOST_BACKGROUND)
+        self._running: set[str] = set()
 
     def start(self, request: ChatRequest, job_id: str) -> Job:
         """See Jobs.start."""
@@ -62,6 +64,12 @@ class Starter:
             raise
         return job
 
+    def finish(self, timeout_s: float) -> None:
+        """See Jobs.finish."""
+        end = time.monotonic() + timeout_s
+        while self._running and time.monotonic() < end:
+            time.sleep(FINISH_PAUSE_S)
+
     def _submit(self, job: Job) -> Job:
         started = job.created_at
         try:
@@ -77,11 +85,13 @@ class Starter:
 
     def _run(self, job: Job) -> None:
         """Let a worker answer, however long it takes, and keep what it answered."""
+        self._running.add(job.id)
         try:
             self._changed(job, self._answered(job))
         except RollcallError as error:
             log.warning("Job %s: %s", job.id, error.message)
         finally:
+            self._running.discard(job.id)
             self._background.release()
 
     def _answered(self, job: Job) -> Callable[[Job, float], Job]:

@@ -71,6 +71,7 @@ class Jobs:
         self._polling = 0
         self._counting = threading.Lock()
         self._launch = launch
+        self._clock = clock
         self._stopping = False
         self._thread: threading.Thread | None = None
 
@@ -114,6 +115,10 @@ class Jobs:
         self._thread = threading.Thread(target=self._run, name="rollcall-jobs", daemon=True)
         self._thread.start()
 
+    def finish(self, timeout_s: float) -> None:
+        """Waits so long for workers without jobs that answer in the background: nobody else can take those over."""
+        self._starter.finish(timeout_s)
+
     def stop(self) -> None:
         """Ends the thread and lets other processes poll what this one was polling. May be called twice."""
         self._stopping = True
@@ -151,9 +156,11 @@ class Jobs:
         return SHORTEST_PAUSE_S if room > 0 else PAUSE_S
 
     def _poll(self, job: Job) -> None:
+        began = self._clock()
         try:
             polled = self._poller.poll(job)
-            after = self._store.change(job, partial(_stepped, polled=polled))
+            took_s = self._clock() - began
+            after = self._store.change(job, partial(_stepped, polled=polled, took_s=took_s))
             if after is None and polled.items:
                 self._media.forget_jobs([job.id])
             elif after is not None:
@@ -191,6 +198,6 @@ class Jobs:
             time.sleep(SHORTEST_PAUSE_S)
 
 
-def _stepped(job: Job, now: float, polled: Polled) -> Job:
+def _stepped(job: Job, now: float, polled: Polled, took_s: float) -> Job:
     started = job.claimed_until - CLAIM_S
-    return step(job, polled, pace_of(job), started, now, random.uniform(-JITTER, JITTER))
+    return step(job, polled, pace_of(job), started, now, random.uniform(-JITTER, JITTER), took_s)

@@ -64,6 +64,9 @@ def _entry(
     if not isinstance(params, Mapping) or not isinstance(params.get("model"), str) or not isinstance(name, str):
         entry.why = "it needs model_name, and a model in its parameters"
         return entry
+    if "*" in name + params["model"]:
+        entry.why = "a wildcard stands for models that it does not name; list them, each in an entry of its own"
+        return entry
     try:
         deployment = Deployment(row, params, table, preset, environ)
         entry.raw = {"model_name": name, **deployment.words()}

@@ -13,8 +13,9 @@ from app.services.verdicts import Look
 def panic_choice(pool: Pool, look: Look, tried: Container[int], can_take: Callable[[Worker], bool]) -> Worker | None:
     """None where a worker that can take the request may get traffic, or where nobody is left to be asked.
 
-    Never one that an operator took out, whose registration ended, or that named a pause. Those whose probes succeed
-    come first, each with its weight: which of them is well again is not to be known.
+    Never one that an operator took out, whose registration ended, or that named a pause; nor one that is being asked so
+    by another request and has not answered yet. Those whose probes succeed come first, each with its weight: which of
+    them is well again is not to be known.
     """
     if any(can_take(worker) for worker in pool.workers if worker.id in pool.eligible and worker.id not in look.out):
         return None
@@ -27,7 +28,6 @@ def panic_choice(pool: Pool, look: Look, tried: Container[int], can_take: Callab
 
 
 def _may_be_asked(worker: Worker, look: Look) -> bool:
-    if worker.admin != "enabled" or worker.expired:
+    if worker.admin != "enabled" or worker.expired or worker.id in look.spared:
         return False
-    live = look.lives.get(worker.id)
-    return worker.health.probe == "down" or (live is not None and not live.asked_for)
+    return worker.health.probe == "down" or worker.id in look.out

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 from app.core.conversation import UpstreamRequest
+from app.core.errors import RollcallError
 from app.core.secret_names import names_a_secret
+from app.core.template import Secrets
+from app.core.worker import Worker
 from app.services.masking import MASK
 
 # Shorter ones are no credentials, and would garble a sentence.
 SHORTEST = 6
 # What messages put behind a text that they cut.
 CUT = "…'\". "
+_REFERENCE = re.compile(r"\$\{(env|secret):([^}\\]+)\}")
 
 
 def redacted(text: str, request: UpstreamRequest, secrets: Iterable[str]) -> str:
@@ -30,6 +36,25 @@ def redacted(text: str, request: UpstreamRequest, secrets: Iterable[str]) -> str
     end = text.rstrip(CUT)
     begun = max((_begun(end, form) for form in forms), default=0)
     return f"{end[:-begun]}{MASK}{text[len(end) :]}" if begun else text
+
+
+def secrets_of(worker: Worker, secrets: Secrets) -> Iterator[str]:
+    """Whatever its registration holds as a secret, in any block: what a submit was sent may come back in a poll."""
+    for kind, name in _REFERENCE.findall(f"{worker.url} {worker.spec}"):
+        try:
+            yield secrets(kind, name)
+        except RollcallError:
+            continue
+    yield from _literals(json.loads(worker.spec))
+
+
+def _literals(node: Any) -> Iterator[str]:
+    members = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for name, part in members:
+        if isinstance(part, str) and isinstance(name, str) and names_a_secret(name):
+            yield from _credential(part)
+        else:
+            yield from _literals(part)
 
 
 def _begun(text: str, form: str) -> int:
@@ -61,12 +86,16 @@ def _credentials(request: UpstreamRequest) -> Iterable[str]:
     query = parse_qsl(urlsplit(request.url).query)
     for name, value in (*request.headers.items(), *query):
         if names_a_secret(name):
-            yield value
-            # Without the scheme in front: `Bearer` is no secret.
-            scheme, *rest = value.split()
-            yield from rest
-            if scheme.lower() == "basic":
-                yield from _user_and_password("".join(rest))
+            yield from _credential(value)
+
+
+def _credential(value: str) -> Iterator[str]:
+    yield value
+    # Without the scheme in front: `Bearer` is no secret.
+    scheme, _, rest = value.strip().partition(" ")
+    yield from rest.split()
+    if scheme.lower() == "basic":
+        yield from _user_and_password(rest)
 
 
 def _user_and_password(packed: str) -> Iterable[str]:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import islice
 
-from app.core.conversation import Task
 from app.core.errors import InvalidRequest, ModelNotFound, NoWorkerAvailable, UnsupportedByWorker
 from app.core.worker import Worker, standing
 from app.services.explain_live import Seen
@@ -39,14 +38,17 @@ def _alike(name: str, known: Iterable[str]) -> list[str]:
 
 
 def cannot_carry(model: str, field: str) -> UnsupportedByWorker:
+    if field == "messages":  # it asks with the last one of a user, and there is none
+        message = f"{model!r} is asked with the last text of a user, and messages holds none of the role user."
+        return UnsupportedByWorker(message, field=field)
     message = f"No available worker of {model!r} can carry {field!r}; leave it out, or use a model whose workers can."
     return UnsupportedByWorker(message, field=field)
 
 
-def wrong_task(model: str, asked: Task, workers: Iterable[Worker]) -> InvalidRequest:
-    """`asked` is none of the tasks of these workers; at least one worker."""
+def wrong_task(model: str, workers: Iterable[Worker]) -> InvalidRequest:
+    """None of these workers, at least one, does what was asked for."""
     does = " and ".join(f"{ROUTES[task][0]} (POST {ROUTES[task][1]})" for task in tasks_of(workers))
-    message = f"The model {model!r} {does}; it cannot be asked at {ROUTES[asked][1]}."
+    message = f"The model {model!r} {does}, and nothing else."
     return InvalidRequest(message, field="model", code="wrong_task")
 
 

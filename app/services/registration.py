@@ -60,7 +60,8 @@ class Registry:
         return bound
 
     def register(self, raw: Mapping[str, Any], *, upsert: bool = False) -> Registered:
-        """Raises InvalidField, and Conflict when the identity is taken by a worker that is not offline.
+        """Raises InvalidField, and Conflict when the identity is taken by a worker that is neither offline nor
+        expired.
 
         With `upsert` the identity's worker takes the new registration; its weight and admin state stay unless named.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from app.core.caller import carried
 from app.core.conversation import ChatRequest, Result, Usage
 from app.core.errors import InvalidRequest
+from app.core.image_shape import joined
 from app.services import awaiting
 from app.services.attempt import Attempt, AttemptFailed
 from app.services.slots import Slot, Slots
@@ -94,5 +96,12 @@ def _more_slots(attempt: Attempt, count: int, slots: Slots) -> list[Slot] | None
 def _sum(results: list[Result]) -> Result:
     items = tuple(item for each in results for item in each.items)
     counts = [each.usage for each in results if each.usage is not None]
-    usage = Usage(sum(count.prompt for count in counts), sum(count.completion for count in counts)) if counts else None
-    return Result(items, results[0].finish, usage)
+    usage = None
+    if counts:
+        usage = Usage(_total(count.prompt for count in counts), _total(count.completion for count in counts))
+    return Result(items, results[0].finish, usage, joined([each.raw for each in results]))
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None

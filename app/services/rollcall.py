@@ -9,7 +9,10 @@ from app.services.checker import Checker
 from app.services.fleet import Fleet
 from app.services.generation import Generation
 from app.services.jobs import Jobs
+from app.services.keeping import Keeping
 from app.services.keys import Keys
+from app.services.last_known import LastKnown
+from app.services.lifetime import Lifetime
 from app.services.media import Media
 from app.services.registration import Registry
 from app.services.routing import Router
@@ -40,6 +43,8 @@ class Rollcall:
     jobs: Jobs
     generation: Generation
     sweeper: Sweeper
+    lifetime: Lifetime
+    keeping: Keeping
 
     def start(self, ports: Iterable[int] = ()) -> None:
         """Follow the fleet, poll jobs, check health. Called once in each serving process, never by the factory.
@@ -48,29 +53,40 @@ class Rollcall:
         """
         self.gate.listens_on(ports)
         self.client.watchdog.start()
-        self.fleet.start()
+        # keys before the fleet: what its first look brings must not be replaced by what was known last
         self.keys.start()
+        self.fleet.start()
+        self.keeping.start()
         self.jobs.start_polling()
         self.sweeper.start()
         if self.settings.health_checks:
             self.checker.start()
 
     def stop(self) -> None:
+        self.jobs.finish(self.lifetime.left_s())
         self.checker.stop()
-        self.jobs.stop()
         self.sweeper.stop()
-        self.keys.stop()
+        self.jobs.stop()
+        self.keeping.stop()
         self.fleet.stop()
+        self.keys.stop()
         self.client.watchdog.stop()
 
 
 def assemble(settings: Settings, database: Database) -> Rollcall:
     verdicts = Verdicts(settings)
-    fleet = Fleet(database, settings.fleet_poll_s, verdicts.changed)
-    keys = Keys(database, settings)
-    fleet.take_along(keys.follow)
+    last_known = LastKnown(settings, database.address)
     gate = Gate(settings.targets)
     client = Client(settings, Network(check=gate.check))
+    fleet = Fleet(
+        database,
+        settings.fleet_poll_s,
+        verdicts.changed,
+        last_known.load,
+        on_ended=lambda worker: client.forget(worker.url),
+    )
+    keys = Keys(database, settings)
+    fleet.take_along(keys.follow)
     prober = Prober(client)
     router = Router(fleet, client, verdicts, settings, settings.secret)
     media = Media(database, client, settings)
@@ -91,4 +107,6 @@ def assemble(settings: Settings, database: Database) -> Rollcall:
         jobs=jobs,
         generation=Generation(router, jobs, settings.timeout_s),
         sweeper=Sweeper(client),
+        lifetime=Lifetime(client.watchdog, settings.grace_s),
+        keeping=Keeping(fleet, last_known, settings.var),
     )

@@ -147,7 +147,7 @@ class Router:
         with self._lock:
             may_ask = self._budget.take(now)
         if not may_ask:
-            undecided.clear()  # without a second opinion nobody knows whether it was the worker or the input
+            self._acquit(undecided)  # without a second opinion nobody knows whether it was the worker or the input
             raise verdict(failures, budget_is_spent=True)
         found = search.next(started)
         if found is None:
@@ -164,9 +164,14 @@ class Router:
     def _decide(self, failed: list[tuple[Attempt, Failure]]) -> None:
         """HTTP 500 with the same message from two workers is the model's answer to this input and no failure."""
         if len({failure.message for _, failure in failed}) < len(failed):
-            return
+            self._acquit(failed)
         for attempt, failure in failed:
             self._verdicts.judged(attempt.worker, failure, attempt.began)
+
+    def _acquit(self, failed: list[tuple[Attempt, Failure]]) -> None:
+        for attempt, _ in failed:
+            self._verdicts.left(attempt.worker, attempt.began)
+        failed.clear()
 
     def _contact(self, worker: Worker, dialect: Dialect, deadline: float) -> Contact:
         idle_s = self._settings.stream_idle_s

@@ -67,6 +67,9 @@ class Search:
         """
         full: dict[int, Found] = {}
         while (found := self.draw(full)) is not None:
+            if found.dialect.concurrency is None and not found.on_trial:
+                self._tried.add(found.worker.id)
+                return found
             if found.on_trial and not self._begin_trial(found):
                 continue
             if self._take(found):
@@ -74,17 +77,24 @@ class Search:
             full[found.worker.id] = found
         if full:
             return self._waited(full, started)
-        return found if (found := self.panic()) is not None and self._take(found) else None
+        return self._in_need()
 
     def draw(self, excluded: Collection[int] = ()) -> Found | None:
         """A worker that was not tried and can carry the request, whether it has room or not."""
         while (pool := self._fleet.pool(self._request.model)) is not None:
-            worker, on_trial = self._pick(pool, excluded)
+            on_trial = False
+            if self._verdicts.live:
+                worker, on_trial = self._pick(pool, excluded)
+            else:
+                worker = pick(pool, self._tried.union(excluded) if excluded else self._tried)
             if worker is None:
                 break
             dialect = dialect_of(worker)
-            if self._can_carry(dialect):
-                return Found(worker, dialect, dialect.timeout_s or self._timeout_s, on_trial=on_trial)
+            if fits(dialect, self._request, self._way):
+                lacking = dialect.unsupported(self._request)
+                if lacking is None:
+                    return Found(worker, dialect, dialect.timeout_s or self._timeout_s, None, on_trial)
+                self._lacking = lacking
             self._tried.update(other.id for other in pool.workers if _speaks(other, dialect, worker.spec))
         return None
 
@@ -97,9 +107,16 @@ class Search:
         worker = panic_choice(pool, look, self._tried, self._suits)
         if worker is None:
             return None
-        self.panicked = True
         dialect = dialect_of(worker)
         return Found(worker, dialect, dialect.timeout_s or self._timeout_s)
+
+    def _in_need(self) -> Found | None:
+        found = self.panic()
+        if found is None:
+            return None
+        found.trial_began = self._verdicts.started_in_need(found.worker)
+        self.panicked = found.trial_began is not None
+        return found if self.panicked and self._take(found) else None
 
     def _suits(self, worker: Worker) -> bool:
         dialect = dialect_of(worker)
@@ -112,7 +129,7 @@ class Search:
             return refusals.unknown_model(model, self._fleet.snapshot().pools)
         fitting = [worker for worker in pool.workers if dialect_of(worker).task == self._request.task]
         if not fitting:
-            return refusals.wrong_task(model, self._request.task, pool.workers)
+            return refusals.wrong_task(model, pool.workers)
         if self._were_full:
             return refusals.all_full(model)
         if self._lacking is not None:
@@ -120,22 +137,13 @@ class Search:
         return refusals.none_available(model, fitting, seen(self._verdicts, pool))
 
     def _pick(self, pool: Pool, excluded: Collection[int]) -> tuple[Worker | None, bool]:
-        """The second: is it on trial?"""
-        if not self._verdicts.live:
-            return pick(pool, self._tried.union(excluded) if excluded else self._tried), False
+        """Where anything is known of the pool. The second: is it on trial?"""
         look = self._verdicts.look(pool)
         out = self._tried.union(look.out, excluded)
         worker = pick(pool, out, parts=look.parts)
         if worker is not None and worker.id in look.capped and random.random() < STANDBY_PART:
             worker = _stand_in(pool, out, look.capped) or worker
         return worker, worker is not None and worker.id in look.on_trial
-
-    def _can_carry(self, dialect: Dialect) -> bool:
-        if not fits(dialect, self._request, self._way):
-            return False
-        lacking = dialect.unsupported(self._request)
-        self._lacking = lacking or self._lacking
-        return lacking is None
 
     def _begin_trial(self, found: Found) -> bool:
         """False: another call is its trial meanwhile, and the next look says so."""

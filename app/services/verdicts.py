@@ -13,7 +13,7 @@ from app.core import live as machine
 from app.core.health import JITTER
 from app.core.live import WELL, Call, Live, LivePolicy
 from app.core.retry import Failure
-from app.core.selection import Pool
+from app.core.selection import ALL_OF_IT, Pool
 from app.core.transitions import LiveEvent
 from app.core.worker import Worker
 from app.settings import Settings
@@ -25,14 +25,16 @@ NOBODY: Final[frozenset[int]] = frozenset()
 class Look:
     """A pool at one moment. `out` get no traffic, `on_trial` one call at a time, `parts` of the weight in slow start.
 
-    `lives`: everything that is known, by id; `capped`: who would be out, were it not for the others.
+    `lives`: everything that is known, by id; `capped`: who would be out, were it not for the others. `spared`: they are
+    not asked even in need.
     """
 
     now: float = 0.0
     out: frozenset[int] = NOBODY
     on_trial: frozenset[int] = NOBODY
     capped: frozenset[int] = NOBODY
-    parts: Mapping[int, float] = field(default_factory=dict)
+    spared: frozenset[int] = NOBODY
+    parts: Mapping[int, float] = field(default_factory=lambda: ALL_OF_IT)
     lives: Mapping[int, Live] = field(default_factory=dict)
 
 
@@ -58,7 +60,9 @@ class Verdicts:
     def judged(self, worker: Worker, failure: Failure, began: float) -> None:
         """An attempt failed."""
         event = machine.event_of(failure)
-        if event is not None and (event != "success" or self.live):
+        if event is None:
+            self.left(worker, began)
+        elif event != "success" or self.live:
             self._note(worker, event, began, failure.retry_after_s)
 
     def succeeded(self, worker: Worker, began: float) -> None:
@@ -85,12 +89,22 @@ class Verdicts:
             lives[worker.id] = machine.begin_trial(live, now)
             return now
 
+    def started_in_need(self, worker: Worker) -> float | None:
+        """May it be asked although it gets no traffic? Then the moment, to be named as `began`."""
+        with self._lock:
+            lives, now = self.live.get(worker.model_name, {}), self._clock()
+            live = machine.settled(lives.get(worker.id, WELL), now)
+            if not machine.may_be_asked_in_need(live, now):
+                return None
+            self._put(worker, machine.ask_in_need(live, now), now)
+            return now
+
     def left(self, worker: Worker, began: float) -> None:
         """The call is over and says nothing, as when its caller went away. After a verdict this does nothing."""
         with self._lock:
             lives = self.live.get(worker.model_name, {})
             if live := lives.get(worker.id):
-                lives[worker.id] = machine.end_trial(live, began)
+                self._put(worker, machine.end_trial(live, began), self._clock())
 
     def changed(self, old: Worker | None, new: Worker | None) -> None:
         """The fleet has another version of a worker. What was learnt of one that is gone or anew is forgotten."""
@@ -119,7 +133,8 @@ class Verdicts:
             if not lives:
                 self.live.pop(pool.model_name, None)
             present = {worker_id: live for worker_id, live in lives.items() if worker_id in pool.eligible}
-        return self._seen(present, len(pool.eligible), now)
+            spared = {each for each, live in lives.items() if not machine.may_be_asked_in_need(live, now)}
+        return self._seen(present, frozenset(spared), len(pool.eligible), now)
 
     def drain_requests(self) -> list[int]:
         """The workers to probe soon; each is named once for every time that it refused or was ejected."""
@@ -127,7 +142,7 @@ class Verdicts:
             wanted, self._wanted = self._wanted, set()
         return sorted(wanted)
 
-    def _seen(self, lives: Mapping[int, Live], eligible: int, now: float) -> Look:
+    def _seen(self, lives: Mapping[int, Live], spared: frozenset[int], eligible: int, now: float) -> Look:
         """Never more than half of the pool is ejected: whose last failure is the longest ago serves on."""
         resting = {each for each, live in lives.items() if machine.is_resting(live, now)}
         aside = sorted(_ejected(lives) - resting, key=lambda each: (lives[each].state == "ejected", lives[each].since))
@@ -139,7 +154,8 @@ class Verdicts:
             out=frozenset(resting.union(aside) - capped - trials),
             on_trial=frozenset(trials),
             capped=capped,
-            parts={each: part for each, part in parts.items() if part < 1},
+            spared=spared,
+            parts={each: part for each, part in parts.items() if part < 1} or ALL_OF_IT,
             lives=lives,
         )
 
@@ -148,7 +164,7 @@ class Verdicts:
             now, lives = self._clock(), self.live.get(worker.model_name, {})
             before = lives.get(worker.id, WELL)
             call = Call(event, began, now, wait_s, random.uniform(-JITTER, JITTER))
-            after = machine.step(before, call, self._policy)
+            after = machine.told_in_need(machine.step(before, call, self._policy), event, now, self._policy)
             if event == "refused" or (after.state == "ejected" and before.state != "ejected"):
                 self._wanted.add(worker.id)
             self._put(worker, after, now)

@@ -40,7 +40,8 @@ def content_of(job: Job, media: Media) -> MediaFile:
             should_retry=False,
         )
     if job.state != "done":
-        raise UpstreamError(f"There is no video, the job failed: {job.error}", should_retry=False)
+        why = (job.error or "it does not say why").strip().rstrip(".")
+        raise UpstreamError(f"There is no video, the job failed: {why}.", should_retry=False)
     kept = next((item.media for item in job.items if item.media), None)
     if kept is None:
         raise _no_file(job)

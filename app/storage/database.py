@@ -23,11 +23,14 @@ SCHEMA = "0003"
 class Database:
     """Read and write transactions on an engine. Shared by all threads of a process; a Session is not.
 
+    `address` names it, without a password.
+
     Every failure of the database leaves as StorageUnavailable with one sentence that may be shown to anyone.
     """
 
     def __init__(self, engine: Engine) -> None:
         prepare_engine(engine)
+        self.address = engine.url.render_as_string(hide_password=True)
         self._reader = engine
         self._writer = engine.execution_options(**{WRITES: True})
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
@@ -24,6 +24,7 @@ WRITES = "rollcall_writes"
 LOCK_WAIT_S = "rollcall_lock_wait_s"
 
 _LOCK_WAIT_S = 5.0
+_READ_ONLY_POSTGRES = "25006"
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 _POOL = {"pool_timeout": 5, "hide_parameters": True}
 _POSTGRES_ARGS = {
@@ -93,8 +94,11 @@ def _connect_args(url: str) -> dict[str, Any]:
 
 
 def prepare_engine(engine: Engine) -> None:
-    """Install what a SQLite engine needs on connect and on begin. Doing it twice does nothing."""
-    if engine.dialect.name != "sqlite" or event.contains(engine, "begin", _begin):
+    """Install what an engine needs on connect, on begin and on errors. Doing it twice does nothing."""
+    if event.contains(engine, "handle_error", _give_up_readers):
+        return
+    event.listen(engine, "handle_error", _give_up_readers)
+    if engine.dialect.name != "sqlite":
         return
     event.listen(engine, "connect", _connect)
     event.listen(engine, "begin", _begin)
@@ -105,10 +109,27 @@ def _connect(connection: sqlite3.Connection, _record: object) -> None:
         _patiently(lambda text=pragma: connection.execute(f"PRAGMA {text}"), _LOCK_WAIT_S)  # type: ignore[misc]
 
 
+def _give_up_readers(context: ExceptionContext) -> None:
+    """A connection that was opened when it could only read stays so for ever; a new one is as the database is then."""
+    if _reads_only(context.original_exception):
+        context.is_disconnect = True
+
+
+def _reads_only(failure: BaseException) -> bool:
+    if isinstance(failure, sqlite3.Error):
+        return getattr(failure, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
+    return getattr(failure, "sqlstate", None) == _READ_ONLY_POSTGRES
+
+
 def _begin(connection: Connection) -> None:
     options = connection.get_execution_options()
     driver: Any = connection.connection.dbapi_connection
-    _patiently(lambda: _open(driver, bool(options.get(WRITES))), float(options.get(LOCK_WAIT_S, _LOCK_WAIT_S)))
+    try:
+        _patiently(lambda: _open(driver, bool(options.get(WRITES))), float(options.get(LOCK_WAIT_S, _LOCK_WAIT_S)))
+    except sqlite3.Error as failure:
+        if _reads_only(failure):
+            connection.invalidate(failure)
+        raise
 
 
 def _open(driver: sqlite3.Connection, writes: bool) -> None:

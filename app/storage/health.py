@@ -80,6 +80,12 @@ def start(tx: Session, worker_id: int, now: float) -> None:
     tx.execute(insert(HEALTH).values(worker_id=worker_id, epoch=0, **{**_columns(UNPROBED), "since": now}))
 
 
+def forget(tx: Session, worker_id: int, now: float) -> None:
+    """What was seen of it belongs to an earlier life: unknown, and due at once. The times stay."""
+    values = {"probe": UNPROBED.probe, "streak": UNPROBED.streak, "since": now, "due_at": UNPROBED.due_at}
+    tx.execute(_OF_WORKER.values(**values), {"of_worker": worker_id})
+
+
 def rest(tx: Session, worker_id: int) -> None:
     """Nobody wants it probed any more."""
     tx.execute(_OF_WORKER.values(due_at=None), {"of_worker": worker_id})

@@ -95,13 +95,15 @@ def replace(tx: Session, worker_id: int, registration: Registration, now: float)
 
     Its time limit, if it has one, begins anew.
 
-    Raises NotFound. The verdict stays until the next probe, which is due at once.
+    Raises NotFound. The verdict stays until the next probe, which is due at once; of one that was over it is forgotten.
     """
+    before = _get(tx, worker_id)
     values = _registered(registration, now)
     if registration.weight is not None:
         values["weight"] = registration.weight
     _change(tx, worker_id, now, **values)
     health.lower_due(tx, [worker_id], now)
+    _forget_if_over(tx, before, now)
     return _get(tx, worker_id)
 
 
@@ -111,6 +113,7 @@ def renew(tx: Session, worker_id: int, now: float) -> Worker:
     if worker.ttl_s is not None:
         stamped = {"expires_at": now + worker.ttl_s, "changed": revision.bump(tx)}
         tx.execute(update(WORKER).where(WORKER.c.id == worker_id).values(stamped))
+        _forget_if_over(tx, worker, now)
     return _get(tx, worker_id)
 
 
@@ -159,6 +162,12 @@ def expired_since(tx: Session, before: float) -> list[int]:
     """Ids of the registrations whose time limit ended before that time."""
     query = select(WORKER.c.id).where(WORKER.c.expires_at < before).order_by(WORKER.c.id)
     return list(tx.execute(query).scalars())
+
+
+def _forget_if_over(tx: Session, worker: Worker, now: float) -> None:
+    """Whoever comes back answers already: to wait for its first good probes would cost it seconds of traffic."""
+    if worker.expires_at is not None and worker.expires_at <= now and worker.admin != "offline":
+        health.forget(tx, worker.id, now)
 
 
 def _registered(registration: Registration, now: float) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from urllib3 import Retry
 
 from app.core.caller import current
 from app.core.conversation import UpstreamRequest
-from app.core.errors import ClientGone
+from app.core.errors import CalledOff
 from app.core.version import VERSION
 from app.settings import Settings
 from app.upstream.dialing import Network
@@ -56,6 +56,10 @@ class Client:
     def close_idle(self) -> None:
         """Connections that nobody would use again."""
         self._pools.sweep(time.monotonic())
+
+    def forget(self, url: str) -> None:
+        """Keep no idle connection to this origin: whoever is there waits for the open requests to end."""
+        self._pools.forget(url)
 
     def send(self, request: UpstreamRequest, *, deadline: float) -> UpstreamReply:
         """The whole reply, whatever its status. Raises SendFailure."""
@@ -110,7 +114,7 @@ class Client:
                 connect_s=min(self._connect_s, remaining),
                 idle_s=idle_s,
             )
-        except (SendFailure, ClientGone):
+        except (SendFailure, CalledOff):
             raise
         except ValueError as error:
             message = (

@@ -137,9 +137,9 @@ class Connection(HTTPConnection):
     ) -> HeadResponse:
         """Send a request and wait for the head of its reply: what urllib3's pools do, on a shorter way.
 
-        From now on the watchdog looks after `call`, until the connection is given back or closed. Closes where it
-        fails. Raises SendFailure, ClientGone, ValueError for a header that cannot be sent, and what http.client and
-        sockets raise for the reply.
+        `headers` that name Connection say that it closes, whatever the server thinks of that. From now on the watchdog
+        looks after `call`, until the connection is given back or closed. Closes where it fails. Raises SendFailure,
+        ClientGone, ValueError for a header that cannot be sent, and what http.client and sockets raise for the reply.
         """
         until = call.until
         try:
@@ -155,7 +155,7 @@ class Connection(HTTPConnection):
             reply = HeadResponse(self.reads, method=method)  # type: ignore[arg-type]
             reply.begin()
             self.carried_stream = reply.chunked
-            if reply.will_close:
+            if reply.will_close or any(name.lower() == "connection" for name in headers):
                 super().close()
             return reply
         except BaseException as error:

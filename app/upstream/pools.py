@@ -111,6 +111,11 @@ class OriginPool(HTTPConnectionPool):
                         break
                     oldest.close()
 
+    def retire(self) -> None:
+        """None idles here from now on, also not one that is still in use."""
+        self._idle_s = -1.0
+        self.drop_stale(time.monotonic())
+
     def is_forgotten(self, now: float) -> bool:
         return not self._idle and not self._resting and now - self.used_at > FORGET_AFTER_S
 
@@ -152,6 +157,13 @@ class Pools:
             raise connect_failure(error) from error
         with self._lock:
             return self._pools.setdefault(origin, made)
+
+    def forget(self, url: str) -> None:
+        """Whoever is there waits for its connections to end; a next request to it opens a new one."""
+        with self._lock:
+            pool = self._pools.pop(split_origin(url)[0], None)
+        if pool is not None:
+            pool.retire()
 
     def sweep(self, now: float) -> None:
         """Close what idles too long, at most once a second. `now` is monotonic."""

@@ -11,7 +11,7 @@ from io import BytesIO
 
 from urllib3 import BaseHTTPResponse
 
-from app.core.errors import ClientGone
+from app.core.errors import CalledOff
 from app.upstream.connection import TURN_BYTES, TURN_S, Reads
 from app.upstream.failure import SendFailure, reply_failure
 from app.upstream.response import Response
@@ -99,7 +99,7 @@ class UpstreamStream:
     def _read(self) -> bytes:
         try:
             return self._response.read1(PIECE, decode_content=self._encoded) or b""
-        except ClientGone:
+        except CalledOff:
             self.close()
             raise
         except Exception as error:

@@ -48,12 +48,16 @@ class WireCall(Call):
 
 
 class Watchdog:
-    """Thread-safe. Until `start` it looks after nothing."""
+    """Thread-safe. Until `start` it looks after nothing.
+
+    `sends_away_at`: when the calls of every caller end, of time.monotonic(), because this process does.
+    """
 
     def __init__(self) -> None:
         self._calls: set[Call] = set()
         self._callers: dict[int, Caller] = {}
         self._lock = threading.Lock()
+        self.sends_away_at = float("inf")
         self._stopping = False
         self._sleeps = False
         self._wake = threading.Event()
@@ -94,9 +98,12 @@ class Watchdog:
             return
         self._look_for_departures(calls)
         now = time.monotonic()
+        is_over = now >= self.sends_away_at
         for call in calls:
             caller = call.caller
-            if now > call.until + LATE_S or (caller is not None and caller.is_gone):
+            if is_over and caller is not None:
+                caller.is_sent_away = True
+            if now > call.until + LATE_S or (caller is not None and (caller.is_gone or is_over)):
                 self._end(call, now)
 
     def _look_for_departures(self, calls: list[Call]) -> None:

@@ -115,7 +115,7 @@ POLLS: dict[str, tuple[list[Behaviour], str]] = {
     "a result that is no URL": ([json_answer({"status": "done", "output": "cat.mp4"})], "no http(s) URL"),
     "a failure": ([json_answer({"status": "failed", "failure": f"moderated {CANARY}"})], "moderated ***"),
     "a failure without a word": ([json_answer({"status": "failed"})], '{"status": "failed"}'),
-    "a failure that is empty": ([json_answer({"status": "failed", "failure": ""})], "and not why"),
+    "a failure that is empty": ([json_answer({"status": "failed", "failure": ""})], '{"status": "failed"'),
 }
 
 
@@ -148,6 +148,17 @@ def test_a_worker_that_forgets_for_a_moment_is_asked_again(api: Api) -> None:
             assert api.get(f"/v1/videos/{video['id']}/content").data == b"MP4"
         assert "authorization" not in store.requests[0].headers
     assert studio.submits == 1
+
+
+def test_a_poll_that_repeats_what_the_submit_was_sent(api: Api) -> None:
+    """Although the poll itself was sent none of it."""
+    literal = "literal-canary-9"
+    told = f"{CANARY} and {literal} are exhausted"
+    words = {**VIDEO, "body": {"prompt": "{USER_PROMPT}", "token": literal}, "job": {**JOB, "header": {"X-A": "1"}}}
+    with worker_of(api, Studio(json_answer({"status": "failed", "failure": told})), **words) as (model, worker):
+        video = ended(api, ask_video(api, model).json["id"])
+        assert "authorization" not in worker.requests[-1].headers
+    assert video["error"]["message"] == "*** and *** are exhausted"
 
 
 @pytest.mark.parametrize("leads", ["file:///etc/passwd", "gopher://h/", "tasks/1", "", None, 7, "http://a b/"])

@@ -45,6 +45,7 @@ def api(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         ({"data": {"items": []}}, "only 'data.items' of it is there"),
         ({"data": {"items": [{"question": 1}]}}, "only 'data.items[]' of it is there"),
         ({"data": {"items": [{"answer": None}]}}, "only 'data.items[]' of it is there"),
+        ({"data": {"items": [{"answer": ""}]}}, "what is there is empty"),
         ({"detail": "x"}, "nothing of it is there"),
         ([], "nothing of it is there"),
     ],
@@ -59,6 +60,13 @@ def test_no_answer_shows_the_path_what_matched_and_how_the_reply_begins(
     begin = json.dumps(reply)[:200]
     assert message.endswith(f"It begins: {begin}.")
     assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize("ask", TEXT_SURFACES)
+def test_an_answer_that_the_regular_expression_does_not_fit(api: Api, ask: Ask) -> None:
+    reply = json_answer({"data": {"items": [{"answer": "sorry"}]}})
+    with worker_of(api, reply, **{**TEXT, "output": {"regex": "ok (.*)"}}) as (model, _):
+        refused(ask(api, model), 502, "at 'data.items[].answer' (what is there does not fit output.regex). It begins")
 
 
 def test_nor_do_embeddings(api: Api) -> None:

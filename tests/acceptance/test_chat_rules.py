@@ -194,6 +194,13 @@ def test_what_the_worker_blames_on_the_request_is_the_callers_answer(
     assert {"code", "param"} < set(error)
 
 
+def test_with_its_own_code_and_field(api: Api, worker: FakeUpstream) -> None:
+    for code, param, told in (("too_long", "a[0].b", ("too_long", "a[0].b")), (4, "a b", ("upstream_rejected", None))):
+        worker.answer_with(json_answer({"error": {"message": "no", "code": code, "param": param}}, 400))
+        error = ask(api, status=400).json["error"]
+        assert (error["code"], error["param"]) == told
+
+
 def test_an_error_never_travels_as_200(api: Api, worker: FakeUpstream) -> None:
     for said in ({"error": {"message": "oom"}}, {"error": "oom"}):
         for stream in (False, True):

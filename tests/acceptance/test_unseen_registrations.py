@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -12,15 +13,12 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.unseen import ANY, Case, Step, Want
-from tests.acceptance.unseen_invented import INVENTED
-from tests.acceptance.unseen_jobs import JOBS
-from tests.acceptance.unseen_texts import TEXTS
+from tests.acceptance.unseen_cases import IMAGE, NOT_NAMED, VIDEO, Case, Step, Want, all_cases
 from tests.acceptance.unseen_worker import Scripts, at_worker, body_of, line_of, sorted_query
 from tests.fakes import FakeUpstream
-from tests.serving import Server, serving
+from tests.serving import Server, serving, wait_for
 
-CASES: list[Case] = [*TEXTS, *INVENTED, *JOBS]
+CASES = all_cases()
 SECRETS = {"ROLLCALL_SECRET_ENV": "UNSEEN_*", "UNSEEN_KEY": "k+/1", "UNSEEN_NAME": "me"}
 # Every step fails or not as it is written, whatever the steps before it did.
 PATIENT = {"ROLLCALL_EJECT_AFTER": "100000", "ROLLCALL_RETRY_FLOOR": "100000"}
@@ -55,14 +53,20 @@ def test_registration(case: Case, server: Server, scripts: Scripts, worker: Fake
     scripts.play(case, ())
     base = f"{worker.origin}/{case.name}"
     words = at_worker(case.words, base)
-    server.register(**{"model_name": case.name, **words})
+    worker_id = server.register(**{"model_name": case.name, **words})
     for more in case.standbys:
         server.register(**{"model_name": case.name, "weight": 0, **at_worker({**case.words, **more}, base)})
     for each in case.steps:
         scripts.play(case, each.calls)
         status, headers, text = asked(server, each.route, {"model": case.name, **each.ask})
+        if each.route in (IMAGE, VIDEO):
+            status, text = made(server, base, each, status, text)
         check_calls(each, scripts, case.name)
         check_answer(each, status, headers, text)
+    if "health" in case.words:
+        server.wait_for_status(worker_id, "available")
+    for header, value in case.probe_headers.items():
+        assert scripts.probed[case.name][-1].headers[header] == value
 
 
 def asked(server: Server, route: str, body: Any) -> tuple[int, Mapping[str, str], str]:
@@ -72,11 +76,36 @@ def asked(server: Server, route: str, body: Any) -> tuple[int, Mapping[str, str]
         return response.status, dict(response.headers), response.read().decode()
 
 
+def made(server: Server, base: str, each: Step, status: int, text: str) -> tuple[int, str]:
+    """What the caller has in the end: the files' bytes, or where they are; of a failed video why."""
+    if status != 200:
+        return status, text
+    if each.route == IMAGE:
+        return 200, json.dumps([_file(server, base, row) for row in json.loads(text)["data"]])
+    path = f"/v1/videos/{json.loads(text)['id']}"
+    over = wait_for(
+        "the video", lambda: (body := server.ask("GET", path).body)["status"] in ("completed", "failed") and body
+    )
+    if over["status"] == "failed":
+        return 200, each.want.broken if each.want.broken in over["error"]["message"] else over["error"]["message"]
+    answer = server.ask("GET", f"{path}/content")
+    return answer.status, json.dumps(answer.body if answer.status != 200 else [answer.body.decode()])
+
+
+def _file(server: Server, base: str, row: Mapping[str, str]) -> str:
+    if "b64_json" in row:
+        return b64decode(row["b64_json"], validate=True).decode()
+    if row["url"].startswith(server.url):
+        data: bytes = server.ask("GET", row["url"].removeprefix(server.url)).body
+        return data.decode()
+    return row["url"].replace(base, "http://W")
+
+
 def check_calls(each: Step, scripts: Scripts, name: str) -> None:
     got = scripts.got[name]
     assert [sorted_query(line_of(request)) for request in got] == [sorted_query(call.line) for call in each.calls]
     for request, call in zip(got, each.calls, strict=True):
-        if call.body is not ANY:
+        if call.body is not NOT_NAMED:
             assert body_of(request) == call.body
         for header, value in call.headers.items():
             assert request.headers.get(header) == value, header
@@ -93,6 +122,8 @@ def check_answer(each: Step, status: int, headers: Mapping[str, str], text: str)
         assert want.code in ("", error["code"])
     elif each.ask.get("stream"):
         check_stream(want, text)
+    elif each.route in (IMAGE, VIDEO):
+        assert text == (json.dumps(want.text) if isinstance(want.text, list) else want.broken), text
     elif "data" in (body := json.loads(text)):
         assert [row.get("embedding") for row in body["data"]] == want.text
         assert counts(body["usage"]) == want.usage
@@ -119,7 +150,7 @@ def check_stream(want: Want, text: str) -> None:
     assert [counts(chunk["usage"]) for chunk in chunks if chunk.get("usage")] == [want.usage]
 
 
-def counts(usage: Mapping[str, Any] | None) -> tuple[int, int] | None:
-    return (
-        None if usage is None or "estimated" in usage else (usage["prompt_tokens"], usage.get("completion_tokens", 0))
-    )
+def counts(usage: Mapping[str, Any] | None) -> list[int] | None:
+    if usage is None or "estimated" in usage:
+        return None
+    return [usage["prompt_tokens"], usage.get("completion_tokens", 0)]

@@ -10,7 +10,7 @@ from email.policy import HTTP
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tests.acceptance.unseen import Call, Case, Said
+from tests.acceptance.unseen_cases import Call, Case, Said
 from tests.fakeexchange import Exchange, Request
 
 PIECE = 7
@@ -76,9 +76,9 @@ def body_of(request: Request) -> Any:
     if not request.body:
         return None
     if kind.startswith("multipart/form-data"):
-        return list(_parts(kind, request.body))
+        return [list(part) for part in _parts(kind, request.body)]
     if kind.startswith("application/x-www-form-urlencoded"):
-        return parse_qsl(request.body.decode(), keep_blank_values=True)
+        return [list(pair) for pair in parse_qsl(request.body.decode(), keep_blank_values=True)]
     return json.loads(request.body)
 
 

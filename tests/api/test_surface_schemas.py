@@ -100,7 +100,8 @@ def test_replies_and_errors_are_what_the_document_says() -> None:
     reply = completions.reply(text, Reply("a", "stop", Usage(1, 2)), reply_id="cmpl-1", created=1)
     assert TextReplySchema().validate(reply) == {}
     for entry in ({"url": "http://h.example/1"}, {"b64_json": "aGk="}):
-        assert ImageReplySchema().validate(images.reply([entry], created=1)) == {}
+        beside, said = {"revised_prompt": "a"}, {"usage": {"total_tokens": 1}, "size": "1x1"}
+        assert ImageReplySchema().validate(images.reply([{**entry, **beside}], said, created=1)) == {}
     for encoding in ("float", "base64"):
         embedding = embeddings.parse({**EMBEDDING[2], "encoding_format": encoding}, "r")
         assert EmbeddingReplySchema().validate(embeddings.reply(embedding, Result((Item("json", [0.5]),)))) == {}

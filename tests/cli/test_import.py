@@ -188,6 +188,8 @@ def test_what_is_no_model_list_is_one_sentence(manage: Manage, text: str, says: 
         "{model_name: x, litellm_params: {model: openai/x, api_base: [1]}}",
         "{model_name: x, litellm_params: {model: azure/x}}",
         "{model_name: x, litellm_params: {model: custom_openai/x}}",
+        "{model_name: 'anthropic/*', litellm_params: {model: 'anthropic/*'}}",
+        "{model_name: x, litellm_params: {model: '*'}}",
     ],
 )
 def test_a_row_that_cannot_be_read_is_named(manage: Manage, row: str) -> None:

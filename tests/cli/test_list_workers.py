@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from typing import Any
 
 import pytest
@@ -48,6 +50,34 @@ def test_piped_it_is_one_whole_line_for_each_worker(manage: Manage) -> None:
     assert head.split() == ["id", "model", "url", "weight", "share", "admin", "health", "last", "seen", "last", "error"]
     assert first.split() == ["1", "m", long, "3", "75", "%", "enabled", "unknown", "never"]
     assert second.split() == ["2", "m", URL, "(two)", "1", "25", "%", "enabled", "unknown", "never"]
+
+
+def test_a_registration_that_has_ended_says_so(manage: Manage, sqlite_url: str) -> None:
+    worker = add(manage, ttl_s=60)
+    engine = create_engine(sqlite_url, **engine_options(sqlite_url))
+    with (database := Database(engine)).write() as tx:
+        workers.expire(tx, worker, database.now(tx))
+    engine.dispose()
+    line = done(manage("list-workers", "--status", "expired")).splitlines()[1]
+    assert line.split() == ["1", "m", URL, "1", "-", "expired", "unknown", "never"]
+
+
+def test_a_time_limit_that_ran_out_is_over_at_the_first_look(manage: Manage, sqlite_url: str) -> None:
+    """The servers know it by now; nobody is served by this command, so there is nothing to be patient for."""
+    add(manage, ttl_s=60)
+    engine = create_engine(sqlite_url, **engine_options(sqlite_url))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE worker SET expires_at = expires_at - 65, updated_at = updated_at - 65")
+    engine.dispose()
+    assert [row["status"] for row in rows(manage)] == ["expired"]
+    assert "expired" in done(manage("route", "m"))
+
+
+def test_an_error_that_is_over_says_so(manage: Manage, sqlite_url: str) -> None:
+    worker = add(manage)
+    seen = Health(probe="up", streak=2, last_error="connection refused", last_fail_at=time.time() - 40, due_at=1.0)
+    probed(sqlite_url, worker, seen)
+    assert re.search(r"was: connection refused, 4\d s ago$", done(manage("list-workers")).splitlines()[1])
 
 
 def test_at_80_columns_url_and_error_have_lines_of_their_own(manage: Manage, sqlite_url: str) -> None:

@@ -54,7 +54,9 @@ def test_a_dry_run_stores_nothing(manage: Manage) -> None:
 def test_the_same_identity_again_is_refused_and_update_changes_it(manage: Manage) -> None:
     done(manage("register", "--file", "-", stdin=json.dumps(registration())))
     again = ["register", "--file", "-", "--weight", "9"]
-    assert "already registered as worker 1" in refused(manage(*again, stdin=json.dumps(registration())))
+    sentence = refused(manage(*again, stdin=json.dumps(registration())))
+    assert "already registered as worker 1" in sentence
+    assert "--update" in sentence
     assert ": updated." in done(manage(*again, "--update", stdin=json.dumps(registration())))
     assert ": unchanged." in done(manage(*again, "--update", stdin=json.dumps(registration())))
     assert row(manage)["weight"] == 9

@@ -100,3 +100,10 @@ def refusal_of(body: Any) -> InvalidRequest:
     with pytest.raises(InvalidRequest) as caught:
         parse_chat(body, "r")
     return caught.value
+
+
+def test_empty_lists_and_objects_are_called_so() -> None:
+    with pytest.raises(InvalidRequest, match="not an empty list"):
+        parse_chat({"model": "m", "messages": []}, "r")
+    with pytest.raises(InvalidRequest, match="not an empty object"):
+        parse_chat({"model": {}, "messages": [{"role": "user", "content": "hi"}]}, "r")

@@ -130,3 +130,15 @@ def test_seed_reply() -> None:
         "msg": "execute succeed",
         "result": "hello",
     }
+
+
+@pytest.mark.parametrize(
+    ("usage", "told"),
+    [
+        (Usage(None, 4), {"prompt_tokens": 1, "completion_tokens": 4, "total_tokens": 5, "estimated": True}),
+        (Usage(3, None), {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5, "estimated": True}),
+        (Usage(3, 0), {"prompt_tokens": 3, "completion_tokens": 0, "total_tokens": 3}),
+    ],
+)
+def test_a_count_that_the_worker_did_not_give_is_marked(usage: Usage, told: dict[str, Any]) -> None:
+    assert openai(Reply("hello", "stop", usage))["usage"] == told

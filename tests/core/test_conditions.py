@@ -72,6 +72,7 @@ REPLY = {
         ({"match": "OK"}, set()),
         ({"match": "(?i)OK"}, {"status"}),
         ({"match": "x$"}, {"half"}),
+        ([{"match": "^fold"}, 0.5, {"not": {"match": "."}}], {"msg", "ratio", "empty"}),
     ],
 )
 def test_which_values_pass_a_test(test: Any, holds_for: set[str]) -> None:
@@ -129,6 +130,9 @@ FRAME = {"@event": "complete", "@data": "[1, 2]", "@json": [1, {"x": "y"}]}
         ({"@event": "error", "type": "delta"}, False),
         ({"@eventual": "*"}, False),
         ({"@type": "own"}, True),
+        ({"type|@json[1].x": "delta"}, True),
+        ({"missing | @json[1].x": "y"}, True),
+        ({"@event.x|missing": "*"}, False),
     ],
 )
 def test_the_event_and_the_data_of_a_frame(condition: Any, wanted: bool) -> None:
@@ -175,3 +179,10 @@ def test_a_condition_that_makes_no_sense_is_refused(condition: Any, where: str, 
 def test_a_regular_expression_takes_linear_time() -> None:
     hostile = compile_condition({"msg": {"match": "^(a+)+$"}})
     assert not hostile.holds({"msg": "a" * 50_000 + "!"})
+
+
+def test_placeholders_of_paths_values_and_patterns() -> None:
+    spec = {"{JOB_ID}.x": ["{JOB_ID}", {"match": "^{JOB_ID}$"}], "other": "{OTHER}"}
+    condition = compile_condition(spec, "error", {"JOB_ID": "a.b[0]|c"})
+    assert condition.holds({"a.b[0]|c": {"x": "A.B[0]|C"}, "other": "{OTHER}"})
+    assert not condition.holds({"a.b[0]|c": {"x": "axb[0]|c"}, "other": "{OTHER}"})

@@ -37,6 +37,7 @@ def test_another_host_of_a_known_shape_has_its_answer_words_and_none_of_its_heal
     )
     raw = done.registration
     assert done.answer_known
+    assert done.like == "openai-compatible", "the dialect is named, not one of those who speak it"
     assert (raw["model_name"], raw["response_extract"]) == ("llama", ANSWERED)
     assert raw["req_url_template"] == "http://gpu-7:9000/team/v1/chat/completions"
     assert raw["stream"]["done"] == "[DONE]"
@@ -50,6 +51,18 @@ def test_another_host_of_a_known_shape_has_its_answer_words_and_none_of_its_heal
         "stream": False,
     }
     assert sent(raw, asked("hello", temperature=0.9, max_tokens=7))["temperature"] == 0.9
+
+
+def test_another_path_of_a_known_host_has_its_health_and_no_field_for_a_model_that_its_path_names() -> None:
+    done = drafted(
+        'curl -s -X POST -H "Authorization: Bearer $REPLICATE_API_TOKEN" -H "Prefer: wait" '
+        '-d $\'{"input": {"prompt": "An astronaut"}}\' '
+        "https://api.replicate.com/v1/models/black-forest-labs/flux-schnell/predictions",
+        model_name="flux",
+    )
+    assert sent(done.registration, asked("a fox")) == {"input": {"prompt": "a fox"}}
+    assert done.registration["health"]["req_url_template"] == "https://api.replicate.com/v1/account"
+    assert done.registration["job"]["req_url_template"] == "{RESP:urls.get}"
 
 
 def test_the_streaming_example_is_the_same_worker() -> None:

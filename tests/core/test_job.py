@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.conversation import Item, UpstreamRequest
+from app.core.conversation import Item, UpstreamRequest, Usage
 from app.core.dialect import dialect_of
 from app.core.fault import WorkerFault
 from app.core.job import JobPlan, Poll
@@ -282,3 +282,19 @@ def test_jobs_that_are_refused(words: dict[str, Any], field: str, says: str) -> 
 @pytest.mark.parametrize("name", ["{JOB_ID}", "{RESP:id}", "{ACCESS_TOKEN}"])
 def test_what_a_job_knows_is_unknown_to_its_submit(name: str) -> None:
     assert refusal({**VIDEO, "body": {"p": "{USER_PROMPT}", "x": name}})[0] == "body.x"
+
+
+def test_a_text_job_says_why_it_ended_and_what_it_took() -> None:
+    raw = {**PLAIN, "finish_extract": "why", "usage": {"completion": "n"}, "job": BLOCK}
+    said = polled(raw, {"status": "ok", "out": "yes", "why": "limit", "n": 3})
+    assert (said.state, said.finish, said.usage) == ("done", "limit", Usage(None, 3))
+    assert polled(raw, {"status": "ok", "out": "", "why": "refusal"}).items == ()
+
+
+@pytest.mark.parametrize(
+    ("reply", "state"),
+    [(b'"busy"', "running"), (b'"Done j1"', "done"), (b"Done j1", "done"), (b'"no"', "failed"), (b"<html>", "running")],
+)
+def test_polls_that_are_no_objects(reply: bytes, state: str) -> None:
+    block = {**BLOCK, "done_when": {"@json": "done {JOB_ID}"}, "failed_when": {"@data": {"match": "^.no"}}}
+    assert polled({**PLAIN, "response_extract": "", "job": {**block, "result_extract": "@data"}}, reply).state == state

@@ -104,3 +104,19 @@ def test_time_in_which_nobody_could_poll_is_not_the_workers() -> None:
     job = polled(started=T + 3600, now=T + 3601)
     assert (job.state, job.deadline_at) == ("running", T + 600 + 3600)
     assert polled(started=T + LATE_S, now=T + LATE_S).deadline_at == T + 600
+
+
+@pytest.mark.parametrize("jump_s", [3600.0, -3600.0])
+def test_a_clock_that_is_set_while_a_poll_runs_moves_the_deadline_along(jump_s: float) -> None:
+    job = step(JOB, Polled(), PACE, T, T + 2 + jump_s, 0.0, took_s=2.0)
+    assert (job.state, job.deadline_at) == ("running", T + 600 + jump_s)
+
+
+def test_a_clock_that_is_set_back_between_two_polls_moves_the_deadline_along() -> None:
+    job = polled(started=T - 3600, now=T - 3599)
+    assert job.deadline_at == pytest.approx(T + 600 - 3600, abs=JOB.due_at - JOB.planned_at + 5)
+
+
+@pytest.mark.parametrize(("wait_s", "due"), [(0.0, T + 10), (30.0, T + 31), (9999.0, T + 600)])
+def test_a_worker_that_wants_to_be_left_alone_is(wait_s: float, due: float) -> None:
+    assert polled(trouble="HTTP 429", wait_s=wait_s).due_at == due

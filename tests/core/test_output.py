@@ -199,11 +199,11 @@ def test_a_regular_expression_on_text_also_streamed() -> None:
         ({"output": {"regex": "("}}, "output.regex"),
         ({"output": {"regex": r"(?=x)"}}, "output.regex"),
         ({"output": {"as": "png"}}, "output.as"),
-        ({"output": {"type": "image"}}, "output.type"),
+        ({"task": "video", "output": {"type": "image"}}, "output.type"),
         ({"task": "audio"}, "task"),
         ({"task": "embedding", "output": {"as": "url"}}, "output.as"),
         ({"task": "image", "stream": {"framing": "sse"}}, "stream"),
-        ({"task": "image", "is_stream": True}, "stream"),
+        ({"task": "image", "is_stream": True}, "is_stream"),
     ],
 )
 def test_outputs_that_are_refused(words: dict[str, Any], field: str) -> None:

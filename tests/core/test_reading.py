@@ -141,7 +141,7 @@ def test_error_messages(body: bytes, message: str) -> None:
 def test_usage_sums_and_keeps_an_openai_shaped_workers_details() -> None:
     raw = {**PLAIN, "usage": {"prompt": ["a", "b.c"], "completion": "d"}}
     assert replied(raw, {"answer": "x", "a": 1, "b": {"c": 2}, "d": 4.0}).usage == Usage(3, 4)
-    assert replied(raw, {"answer": "x", "a": 1, "b": "2", "d": True}).usage == Usage(1, 0)
+    assert replied(raw, {"answer": "x", "a": 1, "b": "2", "d": True}).usage == Usage(1, None)
     assert replied(raw, {"answer": "x", "a": -1, "d": 1e30}).usage is None
     told = {"prompt_tokens": 1, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 1}}
     reply = {"choices": [{"message": {"content": "a"}}], "usage": told}

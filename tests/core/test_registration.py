@@ -111,3 +111,10 @@ def test_nothing_of_the_registration_is_changed() -> None:
     before = json.dumps(OPENAI)
     registered(OPENAI)
     assert json.dumps(OPENAI) == before
+
+
+@pytest.mark.parametrize("header", [{"Connection": "close"}, {"connection": "Close"}])
+def test_a_worker_may_want_no_kept_connections(header: dict[str, str]) -> None:
+    """The same headers in other blocks go to the same server."""
+    for words in ({"header": header}, {"stream": {"header": header, "delta_extract": "d"}}):
+        assert registered({**PLAIN, **words}).spec

@@ -19,8 +19,8 @@ def unsent(kind: Any, message: str = "it went wrong", **fields: Any) -> Failure:
     return Failure(1, kind, message, sent=False, **fields)
 
 
-def status(code: int, message: str = "said so", **fields: Any) -> Failure:
-    return Failure(1, "status", message, status=code, **fields)
+def status(number: int, message: str = "said so", **fields: Any) -> Failure:
+    return Failure(1, "status", message, status=number, **fields)
 
 
 @pytest.mark.parametrize("kind", ["config", "dns", "connect", "refused", "tls", "protocol", "timeout"])
@@ -83,6 +83,8 @@ VERDICTS: list[tuple[Failure, type[RollcallError], int, str, str]] = [
     (status(502, "bad"), UpstreamError, 502, "upstream_error", "Worker 1 answered HTTP 502: bad."),
     (status(504, "late"), UpstreamTimeout, 504, "upstream_timeout", "Worker 1 answered HTTP 504: late."),
     (status(422, "no such field."), UpstreamRejected, 422, "upstream_rejected", "no such field."),
+    (status(400, "too long", code="context_length"), UpstreamRejected, 400, "context_length", "too long"),
+    (status(500, "boom", code="oom"), UpstreamError, 502, "upstream_error", "Worker 1 answered HTTP 500: boom."),
     (status(404, "HTTP 404 without a message"), UpstreamRejected, 404, "upstream_rejected",
      "Worker 1 answered HTTP 404 without a message."),
     (status(500, ""), UpstreamError, 502, "upstream_error", "Worker 1 answered HTTP 500 without a message."),

@@ -95,7 +95,7 @@ def _is_genuine(archive: Path) -> bool:
 
 
 def _run(command: list[Path | str]) -> None:
-    """Shows each tenth of the way on one line; the whole output only when it fails."""
+    """Shows on one line how far it is; its last lines of output only when it fails."""
     niced = ["nice", "-n", "10", *map(str, command)]
     lines: list[str] = []
     with subprocess.Popen(niced, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:

@@ -10,6 +10,7 @@ import inspect
 import json
 import os
 import textwrap
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -59,9 +60,11 @@ def run() -> None:
         _say("block", kind="python", text=_body(function))
         rows, results = [], []
         for model in models or ("",):
+            started = time.monotonic()
             why = _failure(function, model)
+            took = time.monotonic() - started
             rows += [f"{model + ': ' if model else ''}{line}" for line in [*_shown, *([why] if why else [])]]
-            results.append({"name": f"{title}{': ' + model if model else ''}", "ok": not why, "why": why})
+            results.append({"name": title, "model": model, "ok": not why, "why": why, "took": took})
         if rows:
             _say("block", kind="text", text="\n".join(rows))
         for result in results:

@@ -60,7 +60,7 @@ TOOL = {
 @check(OPENAI)
 def tool_use(model):
     """A tool call and its result, there and back through an OpenAI-shaped worker"""
-    words = {"model": model, "tools": [TOOL], "max_tokens": 700}
+    words = {"model": model, "tools": [TOOL], "max_tokens": 1500, "extra_body": COLD}
     call = client.messages.create(**words, messages=QUESTION, tool_choice={"type": "any"})
     with client.messages.stream(**words, messages=QUESTION, tool_choice={"type": "any"}) as stream:
         streamed = stream.get_final_message()

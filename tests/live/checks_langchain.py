@@ -17,7 +17,7 @@ QUESTION = "Tell me about the sea."
 
 
 def chat(model: str, **words: object) -> ChatOpenAI:
-    return ChatOpenAI(model=model, base_url=f"{DOOR}/v1", max_retries=0, **{"temperature": 0, **words})
+    return ChatOpenAI(model=model, base_url=f"{DOOR}/v1", max_retries=0, temperature=0, **words)
 
 
 @check(*TEXT)
@@ -60,11 +60,7 @@ class Tide(BaseModel):
 @check(OPENAI)
 def structured(model):
     """with_structured_output by a tool call"""
-    answer = (
-        chat(model, max_tokens=700, temperature=0.8)
-        .with_structured_output(Tide, method="function_calling")
-        .invoke(QUESTION)
-    )
+    answer = chat(model).with_structured_output(Tide, method="function_calling").invoke(QUESTION)
     show(answer)
     assert isinstance(answer, Tide)
 

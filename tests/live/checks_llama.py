@@ -25,7 +25,10 @@ def llama_checks(bench: Bench, clients: Path, langchain: Path) -> None:
             ("checks_langchain.py", langchain, "langchain-openai"),
         ):
             bench.transcript.heading(f"{package} {version(python, package)}")
+            failed = bench.transcript.count(False)
             bench.transcript.run_script(python, HERE / script, {**bench.env, "LIVE_DOOR": bench.door})
+            if bench.transcript.count(False) > failed:
+                print(json.dumps(list(workers(bench.door).values()), indent=2))
         curl_checks(bench.transcript, bench.door)
         bench.transcript.heading("The registry")
         bench.transcript.check("the key is shown nowhere", lambda: _no_key(bench))

@@ -104,7 +104,7 @@ TOOL = {
 @check(OPENAI)
 def tool_call(model):
     """A tool call, which the worker's grammar makes, once and streamed"""
-    words = {"model": model, "messages": QUESTION, "tools": [TOOL], "tool_choice": "required", "max_tokens": 700}
+    words = {"model": model, "messages": QUESTION, "tools": [TOOL], "tool_choice": "required", "temperature": 0}
     call = client.chat.completions.create(**words).choices[0]
     chunks = [chunk.choices[0] for chunk in client.chat.completions.create(**words, stream=True) if chunk.choices]
     deltas = [each.function for chunk in chunks for each in chunk.delta.tool_calls or []]
@@ -127,7 +127,7 @@ def json_schema(model):
     """An answer in JSON after a schema, which the worker's grammar keeps to"""
     schema = {"name": "tide", "strict": True, "schema": TOOL["function"]["parameters"]}
     reply = client.chat.completions.create(
-        model=model, messages=QUESTION, max_tokens=200, response_format={"type": "json_schema", "json_schema": schema}
+        model=model, messages=QUESTION, temperature=0, response_format={"type": "json_schema", "json_schema": schema}
     )
     show(json.loads(reply.choices[0].message.content), reply.choices[0].finish_reason)
     assert set(json.loads(reply.choices[0].message.content)) == {"port"}
@@ -149,7 +149,8 @@ def embeddings(model):
     words = {"model": model, "input": ["the sea", "a hand"]}
     numbers = client.embeddings.create(**words, encoding_format="float")
     packed = lenient.embeddings.create(**words)
-    text = lenient.embeddings.with_raw_response.create(**words, encoding_format="base64").json()["data"][0]["embedding"]
+    raw = json.loads(lenient.embeddings.with_raw_response.create(**words, encoding_format="base64").text)
+    text = raw["data"][0]["embedding"]
     show(f"{len(numbers.data)} vectors of {len(numbers.data[0].embedding)}, {numbers.usage.prompt_tokens} tokens")
     show(f"float {numbers.data[0].embedding[:2]}, base64 {text[:16]}…")
     assert [row.index for row in numbers.data] == [0, 1]

@@ -36,7 +36,7 @@ class Running:
         """Its exit status. Raises subprocess.TimeoutExpired."""
         return self.process.wait(seconds)
 
-    def said(self, pattern: str, seconds: float = 20) -> re.Match[str]:
+    def said(self, pattern: str, seconds: float = 90) -> re.Match[str]:
         """The first match of `pattern` in what it wrote; AssertionError, with all it wrote, when there is none."""
 
         def found() -> re.Match[str] | None:

@@ -14,6 +14,7 @@ import os
 import platform
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ import time
 from pathlib import Path
 
 from attached import Bench
-from build import llama_server
+from build import VERSION, llama_server
 from checks_llama import llama_checks
 from models import KEY
 from others import other_checks
@@ -36,11 +37,17 @@ The transcript of `make test-live WRITE=1`, as it ran: real model servers with t
 nothing, under `manage.py attach` and behind a served Rollcall, asked with unmodified client packages. What stands in
 a Python block is the source of the check that ran; what stands below it is what it showed. One llama-server, which
 asks for a key, is registered in four dialects (OpenAI's chat, its own `/completion`, Anthropic's `/v1/messages`, the
-Responses API); a second one gives embeddings."""
+Responses API); a second one gives embeddings.
+
+The first run builds llama-server from its sources (a C++ compiler and about 7 minutes; cmake comes from pip where there
+is none) and keeps it, with the client packages, in `$XDG_CACHE_HOME/rollcall-live`; after that a run takes a minute.
+`LLAMA_SERVER=/path/to/llama-server` uses another one. `MORE=1` also installs llama-cpp-python and transformers."""
 
 
 def main() -> int:
     started = time.monotonic()
+    # A script's background job ignores Ctrl-C, and so would its children, which are to hear it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if shutil.which("curl") is None:
         raise Missing("curl is missing: install it (Debian and Ubuntu: apt install curl).")
     binary = llama_server()
@@ -77,9 +84,11 @@ def _environment(folder: Path) -> dict[str, str]:
 def _versions(binary: Path, clients: Path, langchain: Path) -> list[tuple[str, str]]:
     done = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True)
     said = (done.stdout + done.stderr).splitlines()
+    build = next((line.removeprefix("version: ") for line in said if line.startswith("version")), "")
+    sources = f", from the sources in llama-cpp-python {VERSION}" if binary.parent == cache() else ""
     return [
         ("Python", platform.python_version()),
-        ("llama-server", next(line.removeprefix("version: ") for line in said if line.startswith("version"))),
+        ("llama-server", build + sources),
         *((name, version(clients, name)) for name in ("openai", "anthropic")),
         ("langchain-openai", f"{version(langchain, 'langchain-openai')} on openai {version(langchain, 'openai')}"),
     ]

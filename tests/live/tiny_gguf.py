@@ -65,7 +65,7 @@ def write_weights(writer: gguf.GGUFWriter, size: int, first_word: int) -> None:
 
 def main(path: str) -> None:
     writer = gguf.GGUFWriter(path, "llama")
-    writer.add_context_length(2048)
+    writer.add_context_length(4096)
     writer.add_embedding_length(WIDTH)
     writer.add_block_count(LAYERS)
     writer.add_feed_forward_length(FEED)

@@ -5,21 +5,25 @@ from __future__ import annotations
 import datetime
 import json
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 FENCES = {"python": "```python", "text": "```text", "console": "```console"}
 
 
 @dataclass(frozen=True)
 class Checked:
-    """One check. `why` says how it failed, or why it was skipped (`ok` None)."""
+    """One check. `why` says how it failed, or why it was skipped (`ok` None); `took` is in seconds."""
 
     part: str
     name: str
     ok: bool | None
     why: str = ""
+    took: float = 0.0
+    model: str = ""
 
 
 @dataclass
@@ -46,19 +50,20 @@ class Transcript:
 
     def check(self, name: str, test: Callable[[], object]) -> None:
         """Runs `test`; whatever it raises is its failure, and the next check is made all the same."""
+        started, why = time.monotonic(), ""
         try:
             test()
         except Exception as error:
-            self.result(Checked(self.part, name, False, f"{type(error).__name__}: {error}"))
-        else:
-            self.result(Checked(self.part, name, True))
+            why = f"{type(error).__name__}: {error}"
+        self.result(Checked(self.part, name, not why, why, time.monotonic() - started))
 
     def skip(self, name: str, why: str) -> None:
         self.result(Checked(self.part, name, None, why))
 
     def result(self, checked: Checked) -> None:
         words = {True: "passed", False: "FAILED", None: "skipped"}[checked.ok]
-        print(self._clean(f"-- {words}: {checked.name} {checked.why}".rstrip()), flush=True)
+        line = f"-- {words} after {checked.took:.1f} s: {checked.name} {checked.model} {checked.why}"
+        print(self._clean(line.rstrip()), flush=True)
         self.checks.append(checked)
 
     def run_script(self, python: Path, script: Path, env: Mapping[str, str]) -> None:
@@ -70,20 +75,24 @@ class Transcript:
         if process.returncode:
             self.result(Checked(self.part, script.name, False, f"ended with status {process.returncode}"))
 
-    def _replay(self, said: Mapping[str, str]) -> None:
+    def _replay(self, said: Mapping[str, Any]) -> None:
         if said["what"] == "block":
             self.block(said["kind"], said["text"])
         elif said["what"] == "say":
             self.say(said["text"])
         else:
-            self.result(Checked(self.part, said["name"], bool(said["ok"]), said["why"]))
+            took, model = float(said["took"]), str(said["model"])
+            self.result(Checked(self.part, said["name"], bool(said["ok"]), said["why"], took, model))
 
     def table(self) -> str:
-        words = {True: "passed", False: "**failed**", None: "skipped"}
-        rows = [
-            f"| {each.part} | {each.name} | {words[each.ok]}{': ' * bool(each.why)}{each.why} |" for each in self.checks
-        ]
-        return self._clean("\n".join(["| part | check | outcome |", "|---|---|---|", *rows]))
+        """A row for each check, with the models that it was made of."""
+        rows: dict[tuple[str, str], list[str]] = {}
+        for each in self.checks:
+            words = {True: "passed", False: "**failed**", None: "skipped"}[each.ok]
+            outcome = f"{words}: {each.why}" if each.why else words
+            rows.setdefault((each.part, each.name), []).append(f"{each.model} {outcome}".strip())
+        body = [f"| {part} | {name} | {', '.join(outcomes)} |" for (part, name), outcomes in rows.items()]
+        return self._clean("\n".join(["| part | check | outcome |", "|---|---|---|", *body]))
 
     def count(self, ok: bool | None) -> int:
         return sum(each.ok is ok for each in self.checks)

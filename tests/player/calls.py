@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.player.checking import Call, laid_over
+from tests.player.checking import JSON, Call, laid_over
 from tests.player.systems import System
 
+_KINDS = {"json": JSON, "form": "application/x-www-form-urlencoded", "multipart": "multipart/form-data"}
 _OVERLAID = ("req_type", "req_url_template", "header", "body", "req_param")
 
 
@@ -45,7 +46,8 @@ class Calls:
         params = {name: str(value) for name, value in words.get("req_param", {}).items()}
         url = words["req_url_template"].removeprefix(self._origin)
         names = self._names(stream)
-        return Call(words.get("req_type", "POST"), url, words.get("header", {}), params, words.get("body"), names)
+        kind = _KINDS[words.get("body_type", "json")]
+        return Call(words.get("req_type", "POST"), url, words.get("header", {}), params, words.get("body"), names, kind)
 
     def _names(self, stream: bool) -> dict[str, Any]:
         words = self._system.registration

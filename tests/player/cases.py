@@ -37,6 +37,7 @@ def cases_of(system: System) -> list[Case]:
         cases += [in_pieces, broken]
     elif system.want:
         cases += [in_one]
+    cases += [unwritten] if system.want_failed else []
     return [*cases, refused] if system.err else cases
 
 
@@ -121,6 +122,15 @@ def refused(stage: Stage, play: Play) -> None:
             assert answer.status == ours, (status, answer)
             # A refused credential is the registration's, and what is said of it not the caller's.
             assert status == 401 or play.system.want_err in asking.message(answer)
+
+
+def unwritten(stage: Stage, play: Play) -> None:
+    """The worker took the job of writing, and came to nothing."""
+    play.set(Scene(fails=True), PROMPT)
+    for stream in (False, True):
+        answer = asking.chat(stage.server, play.model, PROMPT, stream=stream)
+        assert answer.status == 502, answer
+        assert play.system.want_failed in asking.message(answer)
 
 
 def embedded(stage: Stage, play: Play) -> None:

@@ -6,12 +6,15 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.parser import BytesParser
+from email.policy import HTTP
 from typing import Any
 from urllib.parse import parse_qs, unquote, unquote_plus, urlsplit
 
 from tests.fakes import Request
 from tests.player.systems import with_secrets
 
+JSON = "application/json"
 _PLACEHOLDER = re.compile(r"\{[A-Z][A-Z0-9_]*(?::[^{}]*)?\}")
 
 
@@ -25,6 +28,7 @@ class Call:
     params: Mapping[str, str]
     body: Any
     names: Mapping[str, Any]
+    kind: str = JSON
 
     def misfit(self, request: Request) -> str | None:
         """What is wrong with the request; None: nothing."""
@@ -55,10 +59,10 @@ class Call:
     def _content(self, request: Request) -> str | None:
         if self.body is None:
             return "there is a body" if request.body else None
-        kind = request.headers.get("content-type", "")
-        if not kind.startswith("application/json"):
-            return None if kind.startswith(("multipart/form-data", "application/x-www-form-urlencoded")) else kind
-        return self._differs(self.body, request.json, "body")
+        kind = request.headers.get("content-type", "").partition(";")[0]
+        if kind != self.kind:
+            return f"the content type is {kind}, not {self.kind}"
+        return self._differs(self.body, fields_of(request), "body")
 
     def _differs(self, wanted: Any, given: Any, where: str) -> str | None:
         """Where and how `given` is not what the template can give."""
@@ -75,7 +79,8 @@ class Call:
             return next((wrong for at, pair in pairs if (wrong := self._differs(*pair, f"{where}[{at}]"))), None)
         if isinstance(wanted, str) and self._gives(wanted, given):
             return None
-        return None if wanted == given else f"{where} is {given!r}, not {wanted!r}"
+        same = wanted == given or (self.kind != JSON and _text(wanted) == given)
+        return None if same else f"{where} is {given!r}, not {wanted!r}"
 
     def _gives(self, template: str, given: Any) -> bool:
         whole = _PLACEHOLDER.fullmatch(template)
@@ -103,13 +108,19 @@ def laid_over(under: Any, over: Any) -> Any:
 
 def carries(request: Request, text: str) -> bool:
     """Has the caller's text arrived in this request, whole and once more what it was?"""
-    if request.headers.get("content-type", "").startswith("application/json"):
-        return _within(request.json, text)
-    return text in unquote_plus(request.target) or text.encode() in request.body or text in _form(request)
+    return text in unquote_plus(request.target) or (request.body != b"" and _within(fields_of(request), text))
 
 
-def _form(request: Request) -> str:
-    return unquote_plus(request.body.decode("utf-8", "replace"))
+def fields_of(request: Request) -> Any:
+    """The body: as JSON, or the fields of a form as texts."""
+    kind = request.headers.get("content-type", "")
+    if kind.startswith("multipart/form-data"):
+        parts = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + request.body)
+        named = ((part.get_param("name", header="content-disposition"), part) for part in parts.iter_parts())
+        return {str(name): part.get_payload(decode=True).decode() for name, part in named}
+    if kind.startswith("application/x-www-form-urlencoded"):
+        return {name: values[0] for name, values in parse_qs(request.body.decode(), keep_blank_values=True).items()}
+    return request.json
 
 
 def _text(value: Any) -> str:

@@ -56,7 +56,7 @@ class Play:
     def framing(self) -> str:
         words = self.system.registration
         blocks = (words.get("job", {}), words.get("stream", {}))
-        return next((block["framing"] for block in blocks if "framing" in block), "sse")
+        return next((block["framing"] for block in blocks if "framing" in block), self.system.framing)
 
     @property
     def marks_its_end(self) -> bool:

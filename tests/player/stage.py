@@ -26,6 +26,7 @@ class Stage:
             play = self.player.stage(system)
             return self.take(play, lambda origin: self.server.register(**play.system.registration))
         self._play.set(Scene(), PROMPT)
+        self._play.wrong.clear()
         return self._play
 
     def take(self, play: Play, register: Callable[[str], int]) -> Play:

@@ -2,8 +2,9 @@
 
 A record is one of registrations.json. It may say more: `want_err` and `want_failed`, words that a caller must see of
 its error and its job's failure; `err_retried`, its `retry_when` holds for the error; `health`, its reply to a probe;
-`token`, its reply to the token exchange and the token in it; `sample_type`, the sample's Content-Type; `download`, the
-bytes of its media as text. Instead of `registration` it may name the `preset` that it is registered with.
+`token`, its reply to the token exchange and the token in it; `sample_type`, the Content-Type of its sample, and
+`framing`, of its frames where the registration does not say; `download`, the bytes of its media as text. Instead of
+`registration` it may name the `preset` that it is registered with.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class System:
     sample: str | None = None
     sample_type: str = "application/json"
     frames: str | None = None
+    framing: str = "sse"
     want: Any = None
     want_stream: Any = None
     job: dict[str, Any] | None = None

@@ -66,7 +66,7 @@ def test_the_settings_become_gunicorns(monkeypatch: pytest.MonkeyPatch) -> None:
     config = runpy.run_path(str(ROOT / CONFIG))
     assert config["bind"] == "[::1]:0"
     assert (config["workers"], config["worker_class"], config["threads"]) == (3, "gthread", 9)
-    assert config["graceful_timeout"] == 2
+    assert config["graceful_timeout"] == 2 + 5, "open requests end by themselves before gunicorn ends them"
 
 
 def test_there_is_a_process_for_each_core_but_four_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,4 +85,5 @@ def test_gunicorn_knows_every_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
     known = set(make_settings())
     ours = {name for name in runpy.run_path(str(ROOT / CONFIG)) if name[0] != "_" and name.islower()}
-    assert ours - known <= {"annotations", "contextlib", "gc", "math", "os", "resource", "sys", "time", "load_settings"}
+    modules = {"annotations", "contextlib", "gc", "math", "os", "resource", "signal", "sys", "time"}
+    assert ours - known <= modules | {"load_settings", "delay_stops", "is_draining"}

@@ -15,9 +15,9 @@ from tests.services.job_rig import JOB, Studio, done
 from tests.serving import serving
 
 PIECE = bytes(range(256)) * 4096
-PIECES = 48
+PIECES = 24
 SIZE = PIECES * len(PIECE)
-MOST_GROWTH = 32_000_000
+MOST_GROWTH = 12_000_000
 
 
 def film(exchange: Exchange) -> None:

@@ -94,23 +94,6 @@ def test_a_leader_that_is_paused_and_wakes_late_follows(server: Server, shared_d
         assert server.pids == {first, second}
 
 
-def test_an_outage_of_the_database_changes_nothing_for_completions(
-    server: Server, shared_database: str, toy: Toy, other_toy: Toy
-) -> None:
-    server.wait_for_status(server.register(**openai_worker("steady", toy.url)), "available")
-    server.ask_each("POST", CHAT, question("steady"), until=lambda answer: answer.status == 200)
-    late = openai_worker("late", other_toy.url)
-    with outage(shared_database):
-        refused = server.ask("POST", "/api/server/register", late)
-        assert refused.status == 503, refused
-        assert refused.body["success"] is False
-        server.ask_each("POST", CHAT, question("steady"), until=lambda answer: answer.status == 200)
-        server.ask_each("GET", "/readyz", until=lambda answer: answer.status == 200)
-    wait_for("storage", lambda: server.ask("POST", "/api/server/register", late).status in (200, 409))
-    (row,) = server.ask("GET", "/api/server/workers?model_name=late").body["data"]
-    server.wait_for_status(row["id"], "available")
-
-
 @contextmanager
 def outage(url: str) -> Iterator[None]:
     """SQLite's write lock is held; PostgreSQL ends every connection and takes none."""

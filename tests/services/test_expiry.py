@@ -110,6 +110,16 @@ def test_half_of_four_at_once_get_a_second_look(watch: Watch) -> None:
     assert watch.after(5, renewing=(1, 3, 4)) == {2}
 
 
+def test_at_once_means_within_the_time_in_which_all_would_have_been_renewed(watch: Watch) -> None:
+    """Renewals are spread over a third of the term, and so are the ends when none gets through."""
+    for worker_id in range(1, 6):
+        watch.register(worker_id)
+        watch.after(1)
+    assert watch.after(9) == set()
+    assert watch.after(4, renewing=(1, 2, 3, 4)) == set()
+    assert watch.after(2, renewing=(1, 2, 3, 4)) == {5}
+
+
 def test_a_second_look_is_the_last(watch: Watch) -> None:
     for worker_id in range(1, 5):
         watch.register(worker_id)
@@ -185,6 +195,20 @@ def test_over_means_no_traffic_and_leaves_what_the_operator_set(registry: Regist
     registry.change(worker.id, admin="draining")
     assert registry.expire(worker.id)["status"] == "draining"
     assert shown(registry, worker.id)[1] == "draining"
+
+
+def test_who_ends_is_told_once(database: Database) -> None:
+    told: list[int] = []
+    registry = Registry(database, Fleet(database, 0.1, on_ended=lambda worker: told.append(worker.id)), Settings())
+    registry.register({**RAW, "instance": "other"})
+    worker_id = registry.register({**RAW, "ttl_s": 60}).worker.id
+    assert told == []
+    registry.expire(worker_id)
+    registry.expire(worker_id)
+    assert told == [worker_id]
+    registry.register({**RAW, "ttl_s": 60}, upsert=True)
+    registry.expire(worker_id)
+    assert told == [worker_id, worker_id]
 
 
 def test_a_limit_ends_without_any_change_in_the_database(registry: Registry, fleet: Fleet) -> None:

@@ -359,3 +359,22 @@ def test_the_watcher_survives_what_nobody_foresaw(sqlite: Observed, monkeypatch:
         wait_for("a snapshot", lambda: fleet.ready)
     finally:
         fleet.stop()
+
+
+def test_every_change_is_told_once_with_what_was_before(observed: Observed) -> None:
+    told: list[tuple[Worker | None, Worker | None]] = []
+    first = add(observed)
+    fleet = Fleet(observed, 0.01, lambda old, new: told.append((old, new)))  # type: ignore[arg-type]
+    fleet.refresh()
+    fleet.refresh()
+    assert told == [], "what a process finds when it starts is no change"
+    second = add(observed, url="http://x/")
+    fleet.refresh()
+    with observed.real.write() as tx:
+        workers.set_weight(tx, first.id, 7, 0.0)
+        workers.delete(tx, second.id)
+    fleet.refresh()
+    assert [(old and old.id, new and new.id) for old, new in told] == [
+        (None, second.id), *sorted([(first.id, first.id), (second.id, None)], key=lambda pair: pair[0] or 0),
+    ]  # fmt: skip
+    assert [new.weight for old, new in told if old and new] == [7]

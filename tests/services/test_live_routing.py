@@ -211,8 +211,9 @@ def test_when_all_want_a_pause_the_caller_is_told_how_long_the_shortest_is(clock
 
 
 def test_a_pause_that_the_worker_did_not_name_turns_nobody_away() -> None:
-    with FakeUpstream(json_answer({"error": "slow down"}, 429), GOOD) as one:
-        assert asked(router(worker(1, one.url)), 2) == [-1, 1]
+    busy = json_answer({"error": "slow down"}, 429)
+    with FakeUpstream(busy, BOOM, busy, BOOM, GOOD) as one:
+        assert asked(router(worker(1, one.url)), 5) == [-1, -1, -1, -1, 1]
 
 
 def test_slow_start_gives_a_tenth_at_first(clock: Skipping, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,15 +247,12 @@ def test_one_panic_attempt_and_no_second() -> None:
 
 def test_an_ejected_worker_is_asked_before_one_that_is_down() -> None:
     verdicts = Verdicts()
-    with FakeUpstream(BOOM, BOOM, BOOM, GOOD) as one, FakeUpstream(GOOD) as down, refusing_port() as port:
-        workers = [
-            worker(1, one.url),
-            worker(2, down.url, health=DOWN),
-            worker(3, f"http://127.0.0.1:{port}/", weight=0),
-        ]
+    busy = json_answer({}, 503, {"Retry-After": "60"})
+    with FakeUpstream(BOOM, BOOM, BOOM, GOOD) as one, FakeUpstream(GOOD) as down, FakeUpstream(busy) as third:
+        workers = worker(1, one.url), worker(2, down.url, health=DOWN), worker(3, third.url, weight=0)
         route = router(*workers, verdicts=verdicts)
         asked(route, 3)
-        assert states(verdicts) == {1: "ejected", 3: "benched"}
+        assert states(verdicts) == {1: "ejected", 3: "backing off"}
         assert (asked(route), down.requests) == ([1], [])
 
 
@@ -296,6 +294,32 @@ def test_a_panic_attempt_that_reaches_nobody_is_no_worker() -> None:
         with pytest.raises(NoWorkerAvailable, match=r"\(1 down\)") as caught:
             route.complete(chat())
     assert (caught.value.status, caught.value.retry_after_s, caught.value.attempts) == (503, 2.0, 1)
+
+
+def test_a_worker_that_hangs_keeps_one_caller_waiting_and_not_all(clock: Skipping) -> None:
+    gate = threading.Event()
+    slow = json_answer({"error": "loading"}, 500, gate=gate)
+    with FakeUpstream(slow, GOOD) as one:
+        route = router(worker(1, one.url, health=DOWN), verdicts=clock)
+        first = threading.Thread(target=asked, args=(route,))
+        first.start()
+        one.wait_requests(1)
+        with pytest.raises(NoWorkerAvailable, match=r"\(1 down\)") as caught:
+            route.complete(chat())
+        assert (caught.value.attempts, len(one.requests)) == (0, 1)
+        gate.set()
+        first.join()
+        with pytest.raises(NoWorkerAvailable):
+            route.complete(chat())
+        clock.skip(2)
+        assert asked(route, 3) == [1, 1, 1], "once it answers, all may ask"
+
+
+def test_a_caller_that_leaves_makes_room_for_the_next_panic_attempt() -> None:
+    with FakeUpstream(sse(openai_chunk("a"), threading.Event()), openai_stream("b")) as one:
+        route = router(worker(1, one.url, OPENAI, health=DOWN))
+        route.stream(chat(stream=True)).close()
+        assert route.stream(chat(stream=True)).worker_id == 1
 
 
 def test_streams_panic_as_well() -> None:

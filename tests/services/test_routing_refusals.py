@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app.core.errors import ModelNotFound, NoWorkerAvailable, UnsupportedByWorker
@@ -58,6 +60,13 @@ def test_what_no_worker_can_carry_is_named() -> None:
         with pytest.raises(UnsupportedByWorker, match="'tools'") as caught:
             route.complete(chat(tools=[{"type": "function"}]))
         assert (caught.value.status, caught.value.field, one.requests) == (400, "tools", [])
+
+
+def test_messages_without_one_of_a_user() -> None:
+    request = replace(chat(), messages=({"role": "assistant", "content": "hi"},))
+    with pytest.raises(UnsupportedByWorker, match="messages holds none of the role user") as caught:
+        router(worker(1, URL, PLAIN)).complete(request)
+    assert caught.value.field == "messages"
 
 
 def test_a_worker_that_can_carry_it_is_found() -> None:

@@ -43,7 +43,8 @@ def test_events_arrive_as_the_worker_sends_them() -> None:
         assert one.requests[0].json["stream"] is True
 
 
-def test_a_finished_stream_gives_its_connection_back() -> None:
+def test_a_finished_stream_gives_its_connection_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.upstream.pools.REST_S", 0)
     with FakeUpstream(openai_stream("a")) as one:
         route = router(worker(1, one.url, OPENAI))
         for _ in range(3):

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, make_url, text
 
 from app.core.errors import InvalidField, RollcallError, StorageUnavailable
 from app.core.registration import Registration
 from app.storage import revision, workers
 from app.storage.database import Database, SchemaBehind, engine_options
-from tests.databases import ROOT, opened
+from tests.databases import ROOT, opened, upgrade
 
 Build = Callable[..., Registration]
 
@@ -231,3 +233,49 @@ def test_what_was_acknowledged_survives_a_kill(database_url: str) -> None:
     assert complete == list(range(1, len(complete) + 1))
     with opened(database_url).read() as tx:
         assert len(complete) <= revision.current(tx) <= len(complete) + 1
+
+
+def test_a_sqlite_that_only_reads_for_a_while_is_written_again_by_the_same_process() -> None:
+    """Connections that were opened meanwhile can never write: they are given up. (Root may write everything.)"""
+    script = """if True:
+        import os, sys
+        from pathlib import Path
+        from tests.storage.test_failures import opened, refusal, revision
+        folder, database = Path(sys.argv[1]), opened(f"sqlite:///{sys.argv[1]}/rollcall.db")
+        keeper = opened(f"sqlite:///{sys.argv[1]}/rollcall.db")
+        with keeper.write() as tx:
+            revision.bump(tx)
+        if os.geteuid() == 0:
+            for path in (folder, *folder.iterdir()):
+                os.chown(path, 65534, 65534)
+            os.seteuid(65534)
+        for path in folder.iterdir():
+            path.chmod(0o444)
+        for _ in range(2):
+            with database.read() as tx:
+                print(revision.current(tx), refusal(database).message)
+        for path in folder.iterdir():
+            path.chmod(0o644)
+        with database.write() as tx:
+            print(revision.bump(tx))
+    """
+    folder = Path(tempfile.mkdtemp(prefix="rollcall-read-only-"))
+    try:
+        upgrade(f"sqlite:///{folder}/rollcall.db")
+        done = subprocess.run([sys.executable, "-c", script, str(folder)], cwd=ROOT, capture_output=True, text=True)
+    finally:
+        shutil.rmtree(folder)
+    assert done.stdout.splitlines()[-1:] == ["2"], done.stderr
+    assert done.stdout.count("read-only") == 2
+
+
+def test_a_postgres_that_only_reads_for_a_while_is_written_again_by_the_same_process(postgres_url: str) -> None:
+    database, other = opened(postgres_url), opened(postgres_url)
+    name = make_url(postgres_url).database
+    with other.write() as tx:
+        tx.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+    assert "read-only" in refusal(database).message
+    with other.write() as tx:
+        tx.execute(text(f"ALTER DATABASE {name} RESET default_transaction_read_only"))
+    with database.write() as tx:
+        assert revision.bump(tx) == 1

@@ -183,6 +183,27 @@ def test_a_replaced_worker_is_due_and_keeps_its_verdict(database: Database, regi
     assert (changed.health.probe, changed.health.due_at) == ("up", 200.0)
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_what_was_over_and_comes_back_is_not_judged_by_its_earlier_life(
+    database: Database, registration: Build, same: bool
+) -> None:
+    worker = insert(database, registration(ttl_s=60), now=100.0)
+    down = {"probe": "down", "streak": -3, "last_error": "connection refused", "due_at": 900.0}
+    with database.write() as tx:
+        tx.execute(HEALTH.update().values(**down))
+
+    def back_at(now: float) -> Worker:
+        with database.write() as tx:
+            if same:
+                return workers.renew(tx, worker.id, now)
+            return workers.replace(tx, worker.id, registration(ttl_s=60, spec="{}"), now)
+
+    assert back_at(150.0).health.probe == "down", "it was alive all the time, so the verdict is about it"
+    back = back_at(300.0).health
+    assert (back.probe, back.streak, back.since, back.due_at) == ("unknown", 0, 300.0, 0.0)
+    assert back.last_error == "connection refused"
+
+
 def test_weight_and_admin_state(database: Database, registration: Build) -> None:
     worker = insert(database, registration())
     with database.write() as tx:

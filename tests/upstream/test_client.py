@@ -82,6 +82,22 @@ def test_a_connection_that_is_said_to_close_is_not_used_again(client: Client, po
         assert worker.connections == 2
 
 
+@pytest.mark.parametrize("name", ["Connection", "connection"])
+def test_a_connection_whose_registration_closes_it_is_not_kept(
+    client: Client, post: Post, soon: float, name: str
+) -> None:
+    """Nor does it wait for the worker to close it: this one keeps its end open."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        heads: list[bytes] = []
+        answering = threading.Thread(target=_answer_one, args=(listener, heads), kwargs={"until_closed": True})
+        answering.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/x"
+        assert client.send(post(url, **{name: "close"}), deadline=soon).body == b"ok"
+        answering.join(10)
+        assert not answering.is_alive()
+    assert heads[0].lower().count(b"connection: close") == 1
+
+
 def test_an_idle_connection_is_not_used_again(post: Post, soon: float) -> None:
     client = Client(Settings(idle_connection_s=1e-9))
     with FakeUpstream(json_answer(1)) as worker:
@@ -143,8 +159,10 @@ def test_an_address_of_ipv6(client: Client, post: Post, soon: float) -> None:
     assert f"host: [::1]:{port}" in heads[0].decode().lower()
 
 
-def _answer_one(listener: socket.socket, heads: list[bytes]) -> None:
+def _answer_one(listener: socket.socket, heads: list[bytes], *, until_closed: bool = False) -> None:
     connection, _ = listener.accept()
     with connection:
         heads.append(connection.recv(65_536))
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        while until_closed and connection.recv(65_536):
+            pass

@@ -9,10 +9,12 @@ import pytest
 
 from app.core.conversation import UpstreamRequest
 from app.settings import Settings
-from app.upstream import pools
+from app.upstream import pools, sweeping
 from app.upstream.client import Client
 from app.upstream.pools import Pools, split_origin
+from app.upstream.sweeping import Sweeper
 from tests.fakes import FakeUpstream, json_answer
+from tests.serving import wait_for
 
 Post = Callable[..., UpstreamRequest]
 
@@ -61,6 +63,40 @@ def test_unused_origins_are_forgotten_and_their_sockets_closed(
         client.send(post(worker.url), deadline=later + 20)
         assert client._pools.find(gone.url)[0] is not pool
         assert not pool._idle
+
+
+def test_what_idles_too_long_is_closed_although_nobody_asks(
+    post: Post, soon: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that waits for its last requests sees by its connections that they are over."""
+    monkeypatch.setattr(sweeping, "PAUSE_S", 0.01)
+    monkeypatch.setattr(pools, "SWEEP_S", 0.0)
+    client = Client(Settings(idle_connection_s=0.05))
+    sweeper = Sweeper(client)
+    with FakeUpstream(json_answer(1)) as worker:
+        client.send(post(worker.url), deadline=soon)
+        (idle,) = client._pools.find(worker.url)[0]._idle
+        assert idle.sock is not None
+        sweeper.start()
+        wait_for("its close", lambda: idle.sock is None)
+        sweeper.stop()
+
+
+def test_a_forgotten_origin_is_left_as_soon_as_its_requests_are_over(post: Post, soon: float) -> None:
+    """attach waits until its child has no open connections."""
+    client = Client(Settings())
+    with FakeUpstream(json_answer(1)) as worker:
+        pool = client._pools.find(worker.url)[0]
+        busy = pool.take()
+        busy.connect()
+        client.send(post(worker.url), deadline=soon)
+        (idle,) = pool._idle
+        client.forget(worker.url)
+        assert idle.sock is None
+        assert busy.sock is not None
+        pool.give_back(busy)
+        assert busy.sock is None
+        assert client.send(post(worker.url), deadline=soon).status == 200
 
 
 def test_no_more_idle_connections_are_kept_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,8 @@ class Child:
 
     def end(self, wait: Callable[[float], object]) -> None:
         """TERM for the whole group, and KILL for what is left of it. `wait` may return early."""
+        if self._is_over:
+            return
         self._send(signal.SIGTERM)
         until = time.monotonic() + TERM_S
         while self._lives() and time.monotonic() < until:
@@ -76,7 +78,12 @@ class Child:
 
     def _lives(self) -> bool:
         """It, or what it started and left behind."""
-        return self.code is None or self._send(0)
+        if self.code is None:
+            return True
+        with contextlib.suppress(ChildProcessError):  # as the first process of a container we inherit what it left
+            while os.waitpid(-self.pid, os.WNOHANG)[0]:
+                pass
+        return self._send(0)
 
     def _send(self, number: int) -> bool:
         try:

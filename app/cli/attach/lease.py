@@ -77,7 +77,7 @@ class Lease:
 
     def _settle(self, done: Any) -> None:
         if not isinstance(done, dict) or not isinstance(done.get("id"), int):
-            raise Refused(f"{self._server.url} is no Rollcall server: it answered a registration with something else.")
+            raise stranger(self._server)
         is_made = done["outcome"] == "created"  # perhaps again, with the number of the one that was removed
         if is_made or done["id"] != self._worker_id:
             self._worker_id = done["id"]
@@ -104,3 +104,7 @@ class Lease:
 
 def _is_final(failure: Refused) -> bool:
     return isinstance(failure, Declined) and 400 <= failure.status < 500 and failure.status != 429
+
+
+def stranger(server: Server) -> Refused:
+    return Refused(f"What answers at {server.url} is no Rollcall server.")

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import click
 
 from app.api.schemas import registration
-from app.cli.attach.lease import WORKERS, Lease
+from app.cli.attach.lease import WORKERS, Lease, stranger
 from app.cli.attach.ports import PLACEHOLDER, Claim, claim, earlier_ports, filled
 from app.cli.attach.say import say
 from app.cli.server import Declined, NoAnswer, Server
@@ -52,7 +52,9 @@ def planned(server: Server, template: Mapping[str, Any], command: Sequence[str],
 
 def _earlier(server: Server, checked: Mapping[str, Any], url: str) -> list[int]:
     try:
-        rows = server.call("GET", f"{WORKERS}?model_name={quote(checked['model_name'], safe='')}").body
-        return earlier_ports(rows["data"], url, checked.get("instance") or "")
+        told = server.call("GET", f"{WORKERS}?model_name={quote(checked['model_name'], safe='')}").body
     except (NoAnswer, Declined):
         return []
+    if not isinstance(told, dict) or not isinstance(told.get("data"), list):
+        raise stranger(server)
+    return earlier_ports(told["data"], url, checked.get("instance") or "")

@@ -27,7 +27,7 @@ def run(plan: Plan, settings: Settings, *, ready_timeout_s: float, grace_s: floa
         say(f"started {child.name} as process {child.pid} on port {plan.claim.port}")
         try:
             return _lived(plan, child, readiness, moments, ready_timeout_s, grace_s)
-        except EndNow:
+        except EndNow:  # while it was being ended
             return 0
         finally:
             child.kill()
@@ -49,6 +49,9 @@ def _lived(
         if plan.lease.was_held:
             _drain(child, plan.claim.port, moments, grace_s)
         return 0 if code is None else max(code, 0) or 1
+    except EndNow:
+        child.kill()
+        return 0
     finally:
         child.end(moments.wait)
 
@@ -65,9 +68,11 @@ def _drain(child: Child, port: int, moments: Moments, grace_s: float) -> None:
     told = False
     while child.code is None and (left := begun + grace_s - time.monotonic()) > 0:
         count = open_connections(port)
-        if count == 0 and time.monotonic() - begun >= SEEN_BY_ALL_S:
+        is_seen = time.monotonic() - begun >= SEEN_BY_ALL_S
+        if count == 0 and is_seen:
             return
-        if count and not told:
-            say(f"waiting up to {grace_s:g} s for {count} open connections; Ctrl-C again ends at once")
+        if count and is_seen and not told:
+            connections = "1 open connection" if count == 1 else f"{count} open connections"
+            say(f"waiting up to {grace_s:g} s for {connections}; Ctrl-C again ends at once")
             told = True
         moments.wait(min(LOOK_S, left))

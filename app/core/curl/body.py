@@ -39,13 +39,14 @@ class Told:
 def filled(body: Mapping[str, Any], known: Mapping[str, Any], stream: Mapping[str, Any], hide: Hide) -> Told:
     """The call's fields under a known template's placeholders, its own values as their defaults.
 
-    What belongs to `stream` only, and what the call says with another field, is not said twice.
+    What belongs to `stream` only, and what the call says with another field, is not said twice. A field for the model,
+    which would always be sent, is not added.
     """
     told = Told()
     mine = {key: _after(told, key, value, known.get(key), hide) for key, value in body.items()}
     mine = _without(mine, stream)
     used = {name for _, node in leaves(mine) if (name := whole_placeholder(node))}
-    told.template = _under(_pruned(known, used, mine), mine)
+    told.template = _under(_pruned(known, used | {"MODEL_NAME"}, mine), mine)
     return told
 
 

@@ -57,8 +57,8 @@ def _alike(call: CurlCall, liked: Likeness) -> tuple[dict[str, Any], str | None]
     words |= {word: value for word, value in request.items() if value}
     if liked.is_stream_url:
         words.get("req_param", {}).pop("alt", None)
-    if liked.same_host and "health" in moved and (references(header) or not references(preset.get("header") or {})):
-        words["health"] = moved["health"]
+    if liked.same_host and "health" in preset and (references(header) or not references(preset.get("header") or {})):
+        words["health"] = preset["health"]
     ordered = {"req_url_template": words.pop("req_url_template"), **words}
     model = told.model or liked.model or (None if "{MODEL_NAME}" in json.dumps(preset) else preset["model_name"])
     return {word: value for word, value in ordered.items() if value != {}}, model

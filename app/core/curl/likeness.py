@@ -31,14 +31,14 @@ class Likeness:
 
 
 def likeness(call: CurlCall, presets: Iterable[Preset]) -> Likeness | None:
-    """The best of those that fit; of equals the answer words that most of them have."""
+    """The best of those that fit; of equals a generic one, or else the answer words that most of them have."""
     fitting = [found for preset in presets if (found := _fit(call, preset)) is not None]
     if not fitting:
         return None
     best = max(score for score, _ in fitting)
     equals = [found for score, found in fitting if score == best]
     votes = Counter(_answer_words(found.preset) for found in equals)
-    return max(equals, key=lambda found: votes[_answer_words(found.preset)])
+    return max(equals, key=lambda found: (found.preset.generic, votes[_answer_words(found.preset)]))
 
 
 def _fit(call: CurlCall, preset: Preset) -> tuple[tuple[int, ...], Likeness] | None:

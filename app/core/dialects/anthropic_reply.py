@@ -7,7 +7,7 @@ from typing import Any
 
 from app.core.conversation import JsonObject, Reply, Usage
 from app.core.dialects.anthropic import MessagesRequest
-from app.core.dialects.estimate import estimated
+from app.core.dialects.estimate import completed
 from app.core.dialects.finish import finish_reason
 from app.core.errors import RollcallError, UpstreamError
 from app.core.messages import text_of_content
@@ -134,10 +134,9 @@ def stop_of(finish: str | None, choice: Mapping[str, Any], stops: list[str], *, 
 
 
 def usage_body(request: MessagesRequest, usage: Usage | None, answered_characters: int) -> dict[str, Any]:
-    """Both counts are required in this shape, so they are estimated, and marked so, where the worker gave none."""
-    mark = {} if usage is not None else {"estimated": True}
-    counts = usage or estimated(request.chat.messages, answered_characters)
-    return {"input_tokens": counts.prompt, "output_tokens": counts.completion, **mark}
+    """Both counts are required in this shape, so one that the worker did not give is estimated, and marked so."""
+    prompt, completion, mark = completed(usage, request.chat.messages, answered_characters)
+    return {"input_tokens": prompt, "output_tokens": completion, **mark}
 
 
 def error_body(error: RollcallError, request_id: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.conversation import ChatRequest, Item, Result
+from app.core.conversation import ChatRequest, Item, Result, Usage
 from app.core.dialects.fields import check_model, check_text, missing, refused
 from app.core.errors import InvalidRequest, UnsupportedByWorker, UpstreamError
 
@@ -70,8 +70,8 @@ def _are_tokens(given: Any) -> bool:
 def reply(request: EmbeddingRequest, result: Result) -> dict[str, Any]:
     """Raises UpstreamError when the worker's vectors are none, or not one for each input."""
     vectors = _vectors(request, result)
-    usage = result.usage
-    prompt = usage.prompt if usage is not None else 0
+    usage = result.usage or Usage(0, 0)
+    prompt, more = usage.prompt or 0, usage.completion or 0
     return {
         "object": "list",
         "data": [
@@ -79,7 +79,7 @@ def reply(request: EmbeddingRequest, result: Result) -> dict[str, Any]:
             for index, vector in enumerate(vectors)
         ],
         "model": request.chat.model,
-        "usage": {"prompt_tokens": prompt, "total_tokens": prompt + (usage.completion if usage is not None else 0)},
+        "usage": {"prompt_tokens": prompt, "total_tokens": prompt + more},
     }
 
 

@@ -26,7 +26,8 @@ def _described(value: Any) -> str:
         return f"{value}" if abs(value) < 1e15 else "a number that large"
     if isinstance(value, str):
         return f"the string {value!r}" if len(value) <= 40 else "a string"
-    return "a list" if isinstance(value, list) else "an object"
+    empty = "" if value else "empty "
+    return f"an {empty}object" if isinstance(value, dict) else f"an {empty}list" if empty else "a list"
 
 
 def check_model(field: str, value: Any) -> None:

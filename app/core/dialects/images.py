@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -55,9 +55,9 @@ def _check_options(body: dict[str, Any]) -> None:
             check_text(name, body[name])
 
 
-def reply(images: Iterable[dict[str, Any]], *, created: int) -> dict[str, Any]:
-    """`images` are objects with `url` or `b64_json`; `created` is UTC seconds."""
-    return {"created": created, "data": list(images)}
+def reply(images: Iterable[dict[str, Any]], said: Mapping[str, Any], *, created: int) -> dict[str, Any]:
+    """`images` are objects with `url` or `b64_json`; `said` is about all of them; `created` is UTC seconds."""
+    return {"created": created, "data": list(images), **said}
 
 
 def pending(job: Job) -> dict[str, Any]:

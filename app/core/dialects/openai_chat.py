@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.core.conversation import ChatRequest, JsonObject, Reply, Usage
-from app.core.dialects.estimate import estimated
+from app.core.dialects.estimate import completed
 from app.core.dialects.fields import check_model, check_objects, check_options, check_text, missing, refused
 from app.core.dialects.finish import finish_reason, is_finish
 from app.core.errors import RollcallError
@@ -87,7 +87,7 @@ def reply(request: ChatRequest, answer: Reply, *, reply_id: str, created: int) -
     }
     body.pop("usage", None)
     if answer.usage is not None:
-        body["usage"] = usage_body(answer.usage)
+        body["usage"] = counted(request, answer.usage, len(answer.text))
     return body
 
 
@@ -121,21 +121,14 @@ def dated(worker_time: Any, own_time: int) -> int:
     return worker_time if type(worker_time) is int and worker_time > 0 else own_time
 
 
-def usage_body(usage: Usage) -> dict[str, Any]:
-    """Token counts with the worker's details kept; the total is always the sum."""
-    return {
-        **(usage.raw or {}),
-        "prompt_tokens": usage.prompt,
-        "completion_tokens": usage.completion,
-        "total_tokens": usage.prompt + usage.completion,
-    }
-
-
 def counted(request: ChatRequest, usage: Usage | None, answered_characters: int) -> dict[str, Any]:
-    """The token counts where there must be some: estimated, and marked so, when the worker gave none."""
-    if usage is not None:
-        return usage_body(usage)
-    return {**usage_body(estimated(request.messages, answered_characters)), "estimated": True}
+    """Token counts with the worker's details kept; one that it did not give is estimated, and marked so.
+
+    The total is always the sum.
+    """
+    prompt, completion, mark = completed(usage, request.messages, answered_characters)
+    counts = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    return {**((usage and usage.raw) or {}), **counts, **mark}
 
 
 def error_body(error: RollcallError, request_id: str) -> dict[str, Any]:
