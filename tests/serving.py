@@ -68,12 +68,13 @@ class Server:
             return {child.pid for child in psutil.Process(self.process.pid).children()}
         return set()
 
-    def ask(self, method: str, path: str, body: Any = None, *, timeout_s: float = PATIENCE_S) -> Answer:
+    def ask(self, method: str, path: str, body: Any = None, *, key: str = "", timeout_s: float = PATIENCE_S) -> Answer:
         """One request on a connection of its own; the answer says which process gave it."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
         with contextlib.closing(connection):
             data = None if body is None else json.dumps(body)
-            connection.request(method, path, data, {} if data is None else {"Content-Type": "application/json"})
+            headers = {} if data is None else {"Content-Type": "application/json"}
+            connection.request(method, path, data, headers | ({"x-api-key": key} if key else {}))
             ours = connection.sock.getsockname()[1]
             response = connection.getresponse()
             text = response.read()

@@ -1,4 +1,5 @@
-"""GET /healthz: this process is alive. GET /readyz: it knows the fleet, and the schema is the one it was written for.
+"""GET /healthz: this process is alive. GET /readyz: it knows the fleet and the API keys, and the schema is the
+one it was written for.
 
 Neither asks the database: an outage that changes nothing for completions must not take the process out of rotation.
 """
@@ -24,9 +25,12 @@ def healthz() -> dict[str, Any]:
 
 @blueprint.route("/readyz", methods=["GET"])
 @blueprint.response(200, ReadyReply)
-@blueprint.alt_response(503, schema=SeedErrorSchema, description="No snapshot of the fleet yet, or about to stop.")
+@blueprint.alt_response(
+    503, schema=SeedErrorSchema, description="Fleet or API keys are not known yet, or about to stop."
+)
 def readyz() -> dict[str, Any]:
     """Ready for completions."""
     rollcall().lifetime.check()
     snapshot = rollcall().fleet.snapshot()
+    rollcall().keys.known()
     return {"status": "ready", "revision": snapshot.revision, "workers": snapshot.count}

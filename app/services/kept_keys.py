@@ -10,11 +10,10 @@ import logging
 import os
 from collections.abc import Iterable
 from dataclasses import asdict
-from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from app.core.api_keys import Key
-from app.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -23,11 +22,14 @@ _VERSION = 1
 
 
 class KeptKeys:
-    """One for a process and its `var` folder; whoever shares the folder writes the same."""
+    """One for a process and its `var` folder; whoever shares the folder writes the same.
 
-    def __init__(self, settings: Settings) -> None:
-        self._path = settings.var / FILE
-        self._head = {"version": _VERSION, "database": sha256(settings.database_url.encode()).hexdigest()}
+    `database` says which one they are of, as it does for the last-known fleet: a new password of it changes nothing.
+    """
+
+    def __init__(self, folder: Path, database: str) -> None:
+        self._path = folder / FILE
+        self._head = {"version": _VERSION, "database": database}
         self._fails = False
 
     def save(self, keys: Iterable[Key], *, any_ever: bool) -> None:

@@ -32,7 +32,7 @@ class Keys:
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
         self.limits = KeyLimits(database, settings.var)
-        self._kept = KeptKeys(settings)
+        self._kept = KeptKeys(settings.var, database.address)
         self._pepper = settings.key_pepper
         self._is_private = is_loopback(settings.host)
         digest = digest_of(settings.admin_key, self._pepper)
@@ -46,6 +46,12 @@ class Keys:
         self._stopping = threading.Event()
         self._writer: threading.Thread | None = None
 
+    def known(self) -> Known:
+        """Raises NotReady while keys are not known, and nobody is let in."""
+        if self._known is None:
+            raise NotReady("This process has not read the API keys yet; try again in a moment.", retry_after_s=1)
+        return self._known
+
     def is_open(self) -> bool:
         """May everyone call? Only on loopback, and as long as there never was a key.
 
@@ -53,9 +59,7 @@ class Keys:
         """
         if self._writer is None:
             self._look()
-        if self._known is None:
-            raise NotReady("This process has not read the API keys yet; try again in a moment.", retry_after_s=1)
-        return self._is_private and not self._has_admin and not self._known.any_ever
+        return not self.known().any_ever and self._is_private and not self._has_admin
 
     def check(self, presented: str) -> Key | None:
         """The key that this is; None: unknown, revoked or expired. One hash and two comparisons, whatever it is."""
@@ -88,9 +92,10 @@ class Keys:
             self._kept.save(self._known.keys, any_ever=self._known.any_ever)
 
     def start(self) -> None:
-        """From now on somebody calls `follow`. A thread writes last uses, and shares limits with other hosts.
+        """Right after this somebody calls `follow`, and goes on. A thread writes last uses, and shares limits with
+        other hosts.
 
-        While the database is away the last-known keys count, as the last-known fleet serves.
+        Until the database has been read the last-known keys count, as the last-known fleet serves.
         """
         if self._known is not None:
             self._kept.save(self._known.keys, any_ever=self._known.any_ever)

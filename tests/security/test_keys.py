@@ -17,7 +17,7 @@ from app.core import api_keys
 from app.core.api_keys import Key, Scope, digest_of, prefix_of, presented_in, written
 from app.core.errors import Conflict, NotFound, NotReady, StorageUnavailable
 from app.services import keys as keys_module
-from app.services.kept_keys import FILE
+from app.services.kept_keys import FILE, KeptKeys
 from app.services.key_book import KeyBook, Wanted
 from app.services.keys import Keys
 from app.settings import Settings
@@ -147,7 +147,7 @@ def test_a_database_that_goes_away_changes_nothing(database: Database, book: Key
 def test_the_last_known_keys_count_while_the_database_is_away(
     database: Database, book: KeyBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place: dict[str, Any] = {"var": tmp_path, "database_url": "sqlite:///of-this-test"}
+    place: dict[str, Any] = {"var": tmp_path}
     (text, made), (brief, _) = book.create(INFER), book.create(Wanted(frozenset({"read"}), lasts_s=60.0))
     _, revoked = book.create(INFER)
     book.revoke([revoked.prefix])
@@ -183,13 +183,10 @@ def test_the_last_known_keys_count_while_the_database_is_away(
 @pytest.mark.parametrize("kept", ["", "{", "[]", '{"version": 1}', "another database"])
 def test_a_file_that_is_none_of_ours_says_nothing(database: Database, book: KeyBook, tmp_path: Path, kept: str) -> None:
     if kept == "another database":
-        other = following(database, var=tmp_path, database_url="sqlite:///other")
-        look(other, database)
-        other.start()
-        other.stop()
+        KeptKeys(tmp_path, "sqlite:///other").save([], any_ever=False)
     else:
         (tmp_path / FILE).write_text(kept)
-    keys = following(database, var=tmp_path, database_url="sqlite:///mine")
+    keys = following(database, var=tmp_path)
     keys.start()
     try:
         with pytest.raises(NotReady):

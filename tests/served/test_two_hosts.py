@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from app.services.kept_keys import FILE as KEYS
+from app.services.key_book import KeyBook, Wanted
+from app.settings import Settings
 from tests.fakes import FakeUpstream
 from tests.faults.victims import Served, free_port
 from tests.served.leases import leader, opened
@@ -79,3 +83,37 @@ def test_hosts_that_boot_without_the_database(postgres_url: str, tmp_path: Path,
             assert (refusal.status, refusal.headers["Retry-After"]) == (503, "1")
         waiting.ask_each("GET", "/readyz", until=lambda answer: answer.status == 200)
         serves(waiting, "kept")
+
+
+def test_hosts_with_api_keys_that_boot_without_the_database(postgres_url: str, tmp_path: Path, toy: Toy) -> None:
+    """Who was let in is let in, who was not is not; and where keys are not known nobody is, whatever else is."""
+    known, half, asked = tmp_path / "known", tmp_path / "half", question("kept")
+    with opened(postgres_url) as database, serving(postgres_url, known, processes=1) as server:
+        server.register(**openai_worker("kept", toy.url))
+        serves(server, "kept")
+        book = KeyBook(database, Settings())
+        good, _ = book.create(Wanted(frozenset({"infer"})))
+        lost, gone = book.create(Wanted(frozenset({"infer"})))
+        book.revoke([gone.prefix])
+        wait_for("a closed door", lambda: server.ask("POST", CHAT, asked, key=lost).status == 401)
+        wait_for("the last-known fleet", (known / "fleet.last-known").exists)
+        assert server.stop() == 0
+    shutil.copytree(known, half, ignore=shutil.ignore_patterns(KEYS))
+    port = free_port()
+    with ExitStack() as stack:
+        with outage(postgres_url):
+            new = Served(environment_for(postgres_url, half, 1, {"ROLLCALL_PORT": str(port)}), half)
+            stack.callback(new.kill)
+            with serving(postgres_url, known, processes=1) as again:
+                assert [again.ask("POST", CHAT, asked, key=key).status for key in (good, lost, "")] == [200, 401, 401]
+                assert again.ask("GET", "/api/server/workers", key=good).status == 403
+            waiting = new.server()
+            waiting.ask_each("GET", "/readyz", until=lambda answer: answer.status == 503)
+            assert "The last-known fleet serves" in waiting.log
+            assert waiting.ask("GET", "/readyz").body["error"]["code"] == "not_ready"
+            assert waiting.ask("GET", "/healthz").status == 200
+            for key in (good, lost, ""):
+                refusal = waiting.ask("POST", CHAT, asked, key=key)
+                assert (refusal.status, refusal.headers["Retry-After"]) == (503, "1")
+        waiting.ask_each("GET", "/readyz", until=lambda answer: answer.status == 200)
+        assert [waiting.ask("POST", CHAT, asked, key=key).status for key in (good, lost, "")] == [200, 401, 401]
