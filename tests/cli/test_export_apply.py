@@ -49,6 +49,10 @@ def apply(manage: Manage, entries: Any, *flags: str, **environment: str) -> str:
     return done(manage("apply", "-f", "-", *flags, stdin=text, **ANY | environment))
 
 
+def every_preset() -> list[dict[str, Any]]:
+    return [{"preset": preset, "instance": preset} for preset in presets()]
+
+
 def rows(manage: Manage) -> dict[str, dict[str, Any]]:
     return {row["model_name"]: row for row in json.loads(done(manage("list-workers", "--json")))}
 
@@ -58,8 +62,7 @@ def summary(told: str) -> str:
 
 
 def test_an_export_applied_again_changes_nothing(manage: Manage) -> None:
-    for preset in presets():
-        assert manage("register", "--preset", preset, "--instance", preset, **ANY).exit_code == 0
+    apply(manage, every_preset())
     entries = exported(manage)
     assert len(entries) == len(presets())
     assert summary(apply(manage, entries)) == f"0 created, 0 updated, {len(entries)} unchanged, 0 removed (offline)."
@@ -67,8 +70,7 @@ def test_an_export_applied_again_changes_nothing(manage: Manage) -> None:
 
 def test_an_export_of_presets_masks_nothing_so_that_it_can_be_applied_elsewhere(manage: Manage) -> None:
     """References, versions and switches are no secrets."""
-    for preset in presets():
-        assert manage("register", "--preset", preset, "--instance", preset, **ANY).exit_code == 0
+    apply(manage, every_preset())
     entries = exported(manage)
     assert "***" not in json.dumps(entries)
     moved = [{**entry, "instance": f"another {entry['instance']}"} for entry in entries]
