@@ -16,7 +16,7 @@ from tests.fakes import Exchange, FakeUpstream, bytes_answer, hang, openai_answe
 from tests.faults.load import Load, Sample
 from tests.faults.workers import ModelProcess, journal_of, models
 from tests.served.toys import openai_worker, question
-from tests.serving import PATIENCE_S, Server, wait_for
+from tests.serving import PATIENCE_S, Answer, Server, wait_for
 
 CHAT = "/v1/chat/completions"
 KNOWN_TO_ALL_S = 1.0
@@ -127,12 +127,19 @@ def black_hole(server: Server, name: str) -> float:
         began = time.monotonic()
         wait_until_down(server, ids[1])
         took = time.monotonic() - began
+        # who has not heard of it yet could still send a request there, which waits for long
+        server.ask_each("GET", f"/api/server/route?model_name={name}", until=lambda answer: shares(answer) == [1, 0])
         server.ask_each(
             "POST", CHAT, question(name), until=lambda answer: answer.headers["X-Rollcall-Worker"] == f"{ids[0]}"
         )
         for worker_id in ids:
             server.ask("DELETE", f"/api/server/workers/{worker_id}")
     return took
+
+
+def shares(route: Answer) -> list[float]:
+    """Of the workers of a model, in the order of their ids."""
+    return [row["share"] for row in sorted(route.body["data"], key=lambda row: int(row["id"]))]
 
 
 @dataclass(frozen=True)
