@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import Exchange, FakeUpstream, openai_answer
+from tests.fakes import Exchange, FakeUpstream
 from tests.memory import MIB, MemoryWatch
-from tests.served.toys import openai_worker, question
+from tests.served.toys import question
 from tests.serving import PATIENCE_S, Server, wait_for
 
 CHAT = "/v1/chat/completions"
@@ -102,15 +102,6 @@ FLOODS: dict[str, tuple[Flood, dict[str, Any]]] = {
     ),
     "white space as text": (Flood(b"   ", "text/plain"), {"framing": "text"}),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def warm(server: Server) -> None:
-    """What a process loads for its first completion is not the flood's."""
-    with FakeUpstream(openai_answer()) as upstream:
-        worker_id = server.register(**openai_worker("warm", upstream.url))
-        assert server.ask("POST", CHAT, question("warm")).status == 200
-        server.ask("DELETE", f"/api/server/workers/{worker_id}")
 
 
 @pytest.mark.parametrize("name", FLOODS)
