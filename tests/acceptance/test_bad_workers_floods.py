@@ -63,7 +63,7 @@ FLOODS: dict[str, tuple[Flood, dict[str, Any]]] = {
         Flood(padded({"a": 1}, b"data: ", b"\n\n")),
         {"framing": "sse", "delta_extract": "delta", "done": "[DONE]"},
     ),
-    "large frames": (Flood(b'data: "' + b"x" * 1_500_000 + b'"\n\n'), {"framing": "sse", "delta_extract": "delta"}),
+    "large frames": (Flood(b'data: "' + b"x" * 1_000_000 + b'"\n\n'), {"framing": "sse", "delta_extract": "delta"}),
     "filtered frames": (
         Flood(padded({"type": "ping", "delta": "x"}, b"data: ", b"\n\n")),
         {"framing": "sse", "delta_extract": "delta", "when": {"type": "text"}},
