@@ -23,11 +23,15 @@ INTERVALS: Final = 4
 
 @dataclass(slots=True)
 class _Member:
-    """When it was probed last, the number of that result, and of the first failure in a row; 0: it does not fail."""
+    """When it was probed last, the number of that result, and of the first failure in a row; 0: it does not fail.
+
+    `was_held`: its last failure was part of a mass failure.
+    """
 
     probed_at: float
     seen: int
     failing_since: int = 0
+    was_held: bool = False
 
 
 class MassFailure:
@@ -67,7 +71,8 @@ class MassFailure:
         self._number += 1
         known = self._members.get(worker_id)
         since = (known.failing_since if known else 0) or self._number
-        self._members[worker_id] = _Member(probed_at, self._number, 0 if ok else since)
+        was_held = known is not None and known.was_held and not ok
+        self._members[worker_id] = _Member(probed_at, self._number, 0 if ok else since, was_held)
         self._forget(probed_at - INTERVALS * self._usual_s)
 
     def _forget(self, before: float) -> None:
@@ -75,8 +80,12 @@ class MassFailure:
             self._members = {each: member for each, member in self._members.items() if member.probed_at >= before}
 
     def _held(self, outcome: Outcome) -> Outcome:
+        """The first failure after a mass failure is of a probe that began in it, and held as well."""
         member = self._members.get(outcome.worker.id)
-        if member is None or not self._is_mass(member.failing_since):
+        if member is None:
+            return outcome
+        was_held, member.was_held = member.was_held, self._is_mass(member.failing_since)
+        if not (was_held or member.was_held):
             return outcome
         return replace(outcome, after=held(outcome.worker.health, outcome.after))
 

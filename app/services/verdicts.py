@@ -16,6 +16,7 @@ from app.core.retry import Failure
 from app.core.selection import ALL_OF_IT, Pool
 from app.core.transitions import LiveEvent
 from app.core.worker import Worker
+from app.services.verdict_log import tell
 from app.settings import Settings
 
 NOBODY: Final[frozenset[int]] = frozenset()
@@ -63,7 +64,7 @@ class Verdicts:
         if event is None:
             self.left(worker, began)
         elif event != "success" or self.live:
-            self._note(worker, event, began, failure.retry_after_s)
+            self._note(worker, event, began, failure.retry_after_s, failure)
 
     def succeeded(self, worker: Worker, began: float) -> None:
         self._note(worker, "success", began)
@@ -159,7 +160,14 @@ class Verdicts:
             lives=lives,
         )
 
-    def _note(self, worker: Worker, event: LiveEvent, began: float, wait_s: float | None = None) -> None:
+    def _note(
+        self,
+        worker: Worker,
+        event: LiveEvent,
+        began: float,
+        wait_s: float | None = None,
+        failure: Failure | None = None,
+    ) -> None:
         with self._lock:
             now, lives = self._clock(), self.live.get(worker.model_name, {})
             before = lives.get(worker.id, WELL)
@@ -168,6 +176,7 @@ class Verdicts:
             if event == "refused" or (after.state == "ejected" and before.state != "ejected"):
                 self._wanted.add(worker.id)
             self._put(worker, after, now)
+        tell(worker, before, after, now, failure)
 
     def _put(self, worker: Worker, live: Live, now: float) -> None:
         """Called with the lock held. What needs no memory has none."""

@@ -48,7 +48,8 @@ class Prober:
 
     def probe(self, worker: Worker, secrets: Callable[[str, str], str]) -> ProbeResult:
         """Raises RollcallError where the probe's request cannot be made (a secret that is not there)."""
-        spec = compile_dialect(worker.spec).health
+        dialect = compile_dialect(worker.spec)
+        spec = dialect.health
         timeout_s = (spec and spec.timeout_s) or self._timeout_s
         session = self._session  # before the clock runs: the first time it is loaded
         deadline = time.monotonic() + timeout_s
@@ -64,8 +65,11 @@ class Prober:
             expected = spec.expectation(worker.upstream_model or worker.model_name)
             return _judge(expected, session.open(request, deadline))
         except SendFailure as failure:
-            late = failure.kind == "timeout"
-            return ProbeResult(False, f"no answer within {timeout_s:g} s" if late else failure.message)
+            if failure.kind != "timeout":
+                return ProbeResult(False, failure.message)
+            # Who takes so many calls at a time and no more is busy then, and not dead: calls will tell.
+            may_be_busy = failure.sent and dialect.concurrency is not None
+            return ProbeResult(None if may_be_busy else False, f"no answer within {timeout_s:g} s")
 
 
 def _judge(expected: Condition | None, stream: UpstreamStream) -> ProbeResult:

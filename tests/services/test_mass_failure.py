@@ -84,6 +84,19 @@ def test_once_the_network_is_back_those_who_still_fail_go_down(rig: Rig) -> None
     assert fleet.down == [1]
 
 
+def test_probes_that_began_before_the_network_was_back_take_nobody_out(rig: Rig) -> None:
+    """The last ones of the mass fail while the others succeed already."""
+    fleet = Fleet(rig, 6)
+    fleet.fail(0, 1, 2, 3, 4, 5)
+    fleet.sweep(5)
+    fleet.fail(1, 4)
+    fleet.sweep()
+    assert fleet.down == []
+    fleet.fail(4)
+    fleet.sweep()
+    assert fleet.down == [4]
+
+
 def test_workers_that_are_down_already_do_not_count(rig: Rig) -> None:
     fleet = Fleet(rig, 8)
     fleet.fail(0, 1, 2)

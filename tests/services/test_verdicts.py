@@ -226,6 +226,32 @@ def test_slow_start_may_be_off() -> None:
     assert bed.verdicts.live == {}
 
 
+def test_the_log_says_who_is_ejected_and_why_and_who_is_back(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="app")
+    bed = Bed(2)
+    for _ in range(4):
+        bed.now += 0.001
+        bed.verdicts.judged(bed[1], Failure(1, "status", "the prompt was: secret", status=502), bed.now)
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].startswith("Worker 1 of m failed in a row (the last call: HTTP 502): ejected for ")
+    bed.now += 40
+    for _ in range(2):
+        began = bed.verdicts.started_trial(bed[1])
+        assert began is not None
+        bed.verdicts.succeeded(bed[1], began)
+    assert caplog.messages[1:] == ["Worker 1 of m is back: its trials succeeded, slow start"]
+
+
+def test_the_log_names_pauses_that_a_worker_named(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="app")
+    bed = Bed(2)
+    bed.verdicts.judged(bed[1], Failure(1, "status", "busy", status=503), bed.now)
+    assert caplog.messages == []
+    for _ in range(2):
+        bed.verdicts.judged(bed[1], Failure(1, "status", "busy", status=429, retry_after_s=7), bed.now)
+    assert caplog.messages == ["Worker 1 of m answered HTTP 429: no traffic for 7 s"]
+
+
 def test_the_settings_count() -> None:
     bed = Bed(4, eject_after=1, eject_s=5, eject_max_s=6, bench_s=1)
     bed.fail(1, 1)

@@ -90,6 +90,19 @@ def test_a_health_url_is_asked_with_the_workers_headers(status: int, result: Pro
     assert (one.requests[0].target, one.requests[0].headers["x-key"]) == ("/health?m=m", "k")
 
 
+@pytest.mark.parametrize(("words", "ok"), [({}, False), ({"limits": {"concurrency": 1}}, None)])
+def test_who_takes_so_many_calls_and_no_more_may_be_busy(words: dict[str, Any], ok: bool | None, probe: Probe) -> None:
+    with FakeUpstream(hang()) as one:
+        health = {"req_url_template": one.origin + "/h", "timeout_s": 0.2}
+        assert probe(one.url, health=health, **words) == ProbeResult(ok, "no answer within 0.2 s")
+
+
+def test_who_is_refused_is_not_busy(probe: Probe) -> None:
+    with FakeUpstream(hang()) as one:
+        url = one.url
+    assert probe(url, limits={"concurrency": 1}) == ProbeResult(False, "connection refused")
+
+
 def test_the_blocks_own_method_and_headers(probe: Probe) -> None:
     with FakeUpstream(json_answer({})) as one:
         health = {"req_url_template": one.origin + "/h", "req_type": "POST", "header": {"X-Probe": "1"}}
