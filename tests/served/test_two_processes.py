@@ -52,8 +52,8 @@ def test_a_killed_worker_costs_no_completion_but_those_inside_it(server: Server,
 
 
 def test_a_worker_that_hangs_is_found_without_traffic_and_comes_back(server: Server, toy: Toy) -> None:
-    # a process that has not heard of the verdict yet gives up soon, and is asked again
-    worker_id = server.register(**openai_worker("hangs", toy.url, timeout_s=2))
+    # a process that asks it in need gives up sooner than the two take turns to leave it alone
+    worker_id = server.register(**openai_worker("hangs", toy.url, timeout_s=1))
     server.wait_for_status(worker_id, "available")
     toy.send(signal.SIGSTOP)
     try:
