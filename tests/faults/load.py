@@ -30,6 +30,7 @@ class Sample:
     status: int
     worker: int
     body: bytes = field(repr=False)
+    is_cut: bool = False
 
     @property
     def is_good(self) -> bool:
@@ -48,8 +49,11 @@ class Sample:
 
     @property
     def is_honest(self) -> bool:
-        """A failure is told as one: by a status, or in the stream and without its end mark."""
-        if self.is_good or self.status != 200:
+        """A failure is told as one: by a status, in the stream and without its end mark, or as only HTTP can.
+
+        A process that is killed says no more: its reply is cut off before the last chunk, which every client takes ill.
+        """
+        if self.is_good or self.status != 200 or self.is_cut:
             return True
         return self.stream and b'"error"' in self.body and b"[DONE]" not in self.body
 
@@ -109,9 +113,11 @@ class Load:
             await asyncio.wait_for(self._ask(prompt, stream, reply), PATIENCE_S)
         head, _, body = bytes(reply).partition(b"\r\n\r\n")
         status = int(head.split(None, 2)[1]) if head.startswith(b"HTTP/1.1 ") else LOST
-        body = _unchunked(body) if _header(head, b"transfer-encoding") == b"chunked" else body
+        is_chunked = _header(head, b"transfer-encoding") == b"chunked"
+        is_cut = is_chunked and not body.endswith(b"0\r\n\r\n")
+        body = _unchunked(body) if is_chunked else body
         worker = int(_header(head, b"x-rollcall-worker") or 0)
-        self.samples.append(Sample(prompt, stream, begun, time.monotonic(), status, worker, body))
+        self.samples.append(Sample(prompt, stream, begun, time.monotonic(), status, worker, body, is_cut))
 
     async def _ask(self, prompt: str, stream: bool, reply: bytearray) -> None:
         question: dict[str, Any] = {"model": self._model, "messages": [{"role": "user", "content": prompt}]}
