@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 import pytest
 
 from app.core.errors import StorageUnavailable
 from app.core.job_step import OUTCOME_UNKNOWN
-from app.storage.database import Database
 from app.storage.jobs import CLAIM_S
-from tests.databases import opened
 from tests.fakes import FakeUpstream, hang, json_answer
 from tests.services.job_rig import (
     Host,
@@ -23,16 +20,6 @@ from tests.services.job_rig import (
     running,
     video_worker,
 )
-
-
-@pytest.fixture
-def world(database: Database, tmp_path: Path) -> World:
-    return World(database, tmp_path)
-
-
-@pytest.fixture
-def sqlite_world(sqlite_url: str, tmp_path: Path) -> World:
-    return World(opened(sqlite_url), tmp_path)
 
 
 def test_another_process_polls_on_where_the_first_one_stopped(world: World) -> None:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 import pytest
 
 from app.core.errors import NotFound
-from app.storage.database import Database
-from tests.databases import opened
 from tests.fakes import FakeUpstream, bytes_answer, json_answer
 from tests.services.job_rig import (
     VIDEO,
@@ -22,16 +19,6 @@ from tests.services.job_rig import (
     video_worker,
 )
 from tests.services.routes import worker as plain_worker
-
-
-@pytest.fixture
-def world(database: Database, tmp_path: Path) -> World:
-    return World(database, tmp_path)
-
-
-@pytest.fixture
-def sqlite_world(sqlite_url: str, tmp_path: Path) -> World:
-    return World(opened(sqlite_url), tmp_path)
 
 
 def test_a_worker_without_jobs_answers_in_the_background(world: World) -> None:

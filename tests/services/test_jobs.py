@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from app.core.errors import RollcallError
 from app.core.job_record import JobItem
-from app.storage.database import Database
-from tests.databases import opened
 from tests.fakes import FakeUpstream, bytes_answer, drop, html_answer, json_answer
 from tests.services.job_rig import (
     Host,
@@ -23,16 +20,6 @@ from tests.services.job_rig import (
     video,
     video_worker,
 )
-
-
-@pytest.fixture
-def world(database: Database, tmp_path: Path) -> World:
-    return World(database, tmp_path)
-
-
-@pytest.fixture
-def sqlite_world(sqlite_url: str, tmp_path: Path) -> World:
-    return World(opened(sqlite_url), tmp_path)
 
 
 def test_from_submit_to_a_copy_of_the_result(world: World) -> None:
